@@ -1,0 +1,121 @@
+"""Arrival of a frame: at a switch or OTN terminal it is admitted or dropped, at a host consumed.
+
+An OTN terminal is a switch of few ports and deep buffers: see wanrdma/build/topology.py.
+"""
+
+import numpy as np
+
+from .access import get_lane, get_packet, get_path_port, get_port
+from .jit import jit, jit_inlined
+from .link import push_arrival
+from .packets import give_back, join_queue, leave_flight
+from .pfc import pause_if_full, receive_pause_frame
+from .probe import record
+from .random import ecn_stream, uniform
+from .requester import receive_ack, receive_nak
+from .responder import receive_data
+from .serve import ask_to_serve
+from .tables import (
+    ACK,
+    DAMAGED,
+    DATA,
+    ECN_MARKED,
+    NOWHERE,
+    PFC,
+    PREAMBLE_AND_GAP_BYTES,
+    PRIORITIES,
+)
+
+
+@jit_inlined
+def arrive(run, sender, now_ps):
+    """Handle the arrival of the first frame on the link that leaves from port `sender`."""
+    port = get_port(run, sender)
+    i = leave_flight(run, port)
+    if port.flight_head != NOWHERE:
+        push_arrival(run, sender)
+    p = port.peer
+    packet = get_packet(run, i)
+    record(run, now_ps, p, i, 1)
+    if packet.flags & DAMAGED:
+        get_port(run, p).rx_crc_errors += 1
+        if packet.kind == PFC:
+            get_port(run, p).lost_pause += 1
+        give_back(run, i)
+    elif packet.kind == PFC:
+        receive_pause_frame(run, p, np.int64(packet.psn), sender, now_ps)
+        give_back(run, i)
+    else:
+        get_port(run, p).rx_packets += 1
+        packet.at += 1
+        egress = get_path_port(run, packet.at)
+        if egress == NOWHERE:
+            consume(run, i, now_ps)
+            give_back(run, i)
+        else:
+            forward(run, p, egress, i)
+
+
+@jit_inlined
+def consume(run, i, now_ps):
+    """Hand a packet that has reached its host to its queue pair."""
+    packet = get_packet(run, i)
+    q = np.int64(packet.queue_pair)
+    if packet.kind == DATA:
+        receive_data(run, q, i, now_ps)
+    elif packet.kind == ACK:
+        receive_ack(run, q, np.int64(packet.psn), now_ps)
+    else:
+        receive_nak(run, q, np.int64(packet.psn), now_ps)
+
+
+@jit_inlined
+def forward(run, ingress, egress, i):
+    """Store packet i, which came in by one port, to leave by another; or drop it."""
+    packet = get_packet(run, i)
+    priority = packet.priority
+    entered_index = ingress * PRIORITIES + priority
+    entered = get_lane(run, entered_index)
+    lane = get_lane(run, egress * PRIORITIES + priority)
+    stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    lossless = entered.ingress_limit_bytes > 0
+    if lossless:
+        if entered.ingress_bytes + stored > entered.ingress_limit_bytes:
+            entered.drops_congestion += 1
+            entered.episode_drop_bytes += stored
+            entered.missing_bytes = max(entered.missing_bytes, entered.episode_drop_bytes)
+            give_back(run, i)
+            return
+    elif lane.queued_bytes + stored > lane.queue_limit_bytes:
+        lane.drops_congestion += 1
+        give_back(run, i)
+        return
+    if lane.ecn_max_bytes > 0 and packet.kind == DATA and mark(run, egress, lane):
+        packet.flags |= ECN_MARKED
+        lane.ecn_marked += 1
+    join_queue(run, lane, i)
+    port = get_port(run, egress)
+    port.waiting |= 1 << priority
+    lane.queued_bytes += stored
+    port.queued_bytes += stored
+    port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)
+    port.bin_max_queued_bytes = max(port.bin_max_queued_bytes, port.queued_bytes)
+    entered.ingress_bytes += stored
+    entered.max_ingress_bytes = max(entered.max_ingress_bytes, entered.ingress_bytes)
+    if lossless and entered.ingress_bytes > entered.xoff_bytes:
+        pause_if_full(run, entered_index)
+    ask_to_serve(run, egress)
+
+
+@jit
+def mark(run, egress, lane):
+    """Draw whether a packet that joins an egress lane is ECN-marked."""
+    above = lane.queued_bytes - lane.ecn_min_bytes
+    if above <= 0:
+        return False
+    if lane.queued_bytes >= lane.ecn_max_bytes:
+        return True
+    port = get_port(run, egress)
+    u = uniform(run.seed, ecn_stream(egress), port.ecn_draws)
+    port.ecn_draws += 1
+    return u < lane.ecn_probability * above / (lane.ecn_max_bytes - lane.ecn_min_bytes)

@@ -1,0 +1,91 @@
+"""Time series in a fixed number of bins: when they are full, each two become one.
+
+So a run of a microsecond and one of a day cost the same memory, and idle time costs nothing.
+"""
+
+from .access import get_flow, get_lane, get_port, load, store
+from .jit import entry, jit
+from .pfc import paused_until
+from .tables import PRIORITIES
+
+
+@jit
+def close_bins(run, now_ps):
+    """Write what the current bin gathered, and move on to the bin of `now_ps`."""
+    _store_flows(run)
+    while now_ps // run.bin_width_ps >= run.bins:
+        _store_ports(run, (run.bin + 1) * run.bin_width_ps)
+        _fill_to_end(run)
+        _fold(run)
+    target = now_ps // run.bin_width_ps
+    while run.bin < target:
+        _store_ports(run, (run.bin + 1) * run.bin_width_ps)
+        run.bin += 1
+    run.bin_end_ps = (run.bin + 1) * run.bin_width_ps
+
+
+@entry
+def store_partial_bin(runs):
+    """Write what the current bin gathered so far, up to the clock. May be done repeatedly."""
+    run = runs[0]
+    _store_flows(run)
+    _store_ports(run, run.clock_ps)
+
+
+@jit
+def _fill_to_end(run):
+    while run.bin < run.bins - 1:
+        run.bin += 1
+        _store_ports(run, (run.bin + 1) * run.bin_width_ps)
+
+
+@jit
+def _store_flows(run):
+    for f in range(run.flows_count):
+        flow = get_flow(run, f)
+        _add(run.goodput_bins_at, f * run.bins + run.bin, flow.bin_bytes)
+        flow.bin_bytes = 0
+
+
+@jit
+def _store_ports(run, end_ps):
+    for p in range(run.ports_count):
+        port = get_port(run, p)
+        place = p * run.bins + run.bin
+        largest = max(load(run.queue_bins_at, place), port.bin_max_queued_bytes)
+        store(run.queue_bins_at, place, largest)
+        port.bin_max_queued_bytes = port.queued_bytes
+        if port.rx_pause > 0:
+            total = 0
+            for priority in range(PRIORITIES):
+                total += paused_until(get_lane(run, p * PRIORITIES + priority), end_ps)
+            _add(run.pause_bins_at, place, total - port.binned_pause_ps)
+            port.binned_pause_ps = total
+
+
+@jit
+def _add(series_at, place, value):
+    store(series_at, place, load(series_at, place) + value)
+
+
+@jit
+def _fold(run):
+    """Make one bin of each two, and move on to the first that is free then."""
+    half = run.bins // 2
+    for f in range(run.flows_count):
+        _fold_row(run.goodput_bins_at, f * run.bins, half, False)
+    for p in range(run.ports_count):
+        _fold_row(run.pause_bins_at, p * run.bins, half, False)
+        _fold_row(run.queue_bins_at, p * run.bins, half, True)
+    run.bin_width_ps *= 2
+    run.bin = half - 1
+
+
+@jit
+def _fold_row(series_at, start, half, largest):
+    for b in range(half):
+        first = load(series_at, start + 2 * b)
+        second = load(series_at, start + 2 * b + 1)
+        store(series_at, start + b, max(first, second) if largest else first + second)
+    for b in range(half, 2 * half):
+        store(series_at, start + b, 0)

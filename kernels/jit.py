@@ -1,0 +1,71 @@
+"""The one way in which kernels are compiled, and where the machine code is kept.
+
+Numba's cache compares only the file of the function that is called: an edit in a helper of
+another file would go unseen. So the cache folder bears a hash of all kernel sources.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile a function that other kernels call. It can allocate nothing."""
+    return numba.njit(**_INNER)(function)
+
+
+def jit_inlined(function: Callable[..., Any]) -> Any:
+    """Compile as `jit` does, into each caller: for what has one or two and is always called."""
+    return numba.njit(forceinline=True, **_INNER)(function)
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a function that Python calls, and keep the machine code between runs."""
+    if CACHE_FOLDER is None:
+        return jit(function)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(CACHE_FOLDER)
+    try:
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def _sources_hash() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path | None:
+    """Return the first folder that can be written to; None: compile anew in each process."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen:
+        roots = [Path(chosen)]
+    else:
+        home_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        roots = [Path(home_cache), Path(tempfile.gettempdir()) / f"wanrdma-{os.getuid()}"]
+    for root in roots:
+        folder = root / "wanrdma" / _sources_hash()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+CACHE_FOLDER = _cache_folder()

@@ -1,0 +1,46 @@
+"""Putting a frame on a link: the departure of its last bit, and its arrival at the peer."""
+
+import numpy as np
+
+from .access import get_packet, get_port
+from .errors import hits_frame
+from .heap import PACKET_ARRIVAL, PFC_ARRIVAL, SERVICE, push
+from .jit import jit, jit_inlined
+from .packets import join_flight
+from .probe import record
+from .tables import DAMAGED, NOWHERE, PFC
+
+
+@jit
+def start_frame(run, p, i, now_ps):
+    """Start the service of packet i at port p; return its departure."""
+    port = get_port(run, p)
+    packet = get_packet(run, i)
+    size = np.int64(packet.size_bytes)
+    departure = now_ps + size * port.ps_per_byte
+    if port.log_bit_survival != 0.0 and hits_frame(run, p, size):
+        packet.flags |= DAMAGED
+    packet.arrival_ps = departure + port.delay_ps
+    if packet.kind == PFC:
+        port.tx_pause += 1
+    else:
+        port.tx_packets += 1
+        port.tx_bytes += size
+        run.packet_hops += 1
+    first_in_flight = port.flight_head == NOWHERE
+    join_flight(run, port, i)
+    if first_in_flight:
+        push_arrival(run, p)
+    port.busy_until_ps = departure
+    port.service_pending = 1
+    push(run, departure, SERVICE, p)
+    record(run, departure, p, i, 0)
+    return departure
+
+
+@jit_inlined
+def push_arrival(run, p):
+    """Announce the arrival of the first packet on the link that leaves from port p."""
+    packet = get_packet(run, get_port(run, p).flight_head)
+    kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
+    push(run, packet.arrival_ps, kind, p)

@@ -1,0 +1,70 @@
+"""Operations: computations that last, and messages to send, when what they wait for is done."""
+
+from .access import get_operation, get_queue_pair, load
+from .completions import operation_delivered, operation_sent
+from .heap import OPERATION, push
+from .jit import jit
+from .requester import join_if_ready
+from .tables import COMPUTE, NOWHERE, RUNNING, WAITING
+
+
+@jit
+def announce_agenda(run):
+    """Put the next start time of the agenda among the pending events."""
+    if run.agenda_next < run.agenda_ps_count:
+        place = run.agenda_next
+        time_ps = load(run.agenda_ps_at, place)
+        push(run, time_ps, OPERATION, load(run.agenda_operation_at, place))
+
+
+@jit
+def handle_operation(run, o, now_ps):
+    """Handle an operation's event: its start time has come, it starts, or it ends."""
+    operation = get_operation(run, o)
+    if operation.status == RUNNING:
+        operation_sent(run, o, now_ps)
+        operation_delivered(run, o, now_ps)
+        return
+    if operation.status == WAITING:
+        run.agenda_next += 1
+        announce_agenda(run)
+        operation.waits -= 1
+        if operation.waits > 0:
+            return
+    operation.status = RUNNING
+    operation.start_ps = now_ps
+    if operation.kind == COMPUTE:
+        push(run, now_ps + operation.duration_ps, OPERATION, o)
+    else:
+        post(run, o)
+
+
+@jit
+def post(run, o):
+    """Add the messages of a send to its queue pair."""
+    operation = get_operation(run, o)
+    q = operation.queue_pair
+    qp = get_queue_pair(run, q)
+    if qp.in_error:
+        return
+    mtu = qp.mtu_bytes
+    last_message = operation.bytes - (operation.messages - 1) * operation.message_bytes
+    operation.packets_a_message = (operation.message_bytes + mtu - 1) // mtu
+    operation.packets = (operation.messages - 1) * operation.packets_a_message
+    operation.packets += (last_message + mtu - 1) // mtu
+    operation.first_packet = qp.posted
+    operation.first_byte = qp.posted_bytes
+    if qp.last_posted == NOWHERE:
+        qp.first_posted = o
+    else:
+        get_operation(run, qp.last_posted).next_posted = o
+    qp.last_posted = o
+    if qp.oldest == qp.posted:
+        qp.oldest_operation = o
+    if qp.next == qp.posted:
+        qp.next_operation = o
+        qp.next_message = 0
+        qp.next_packet = 0
+    qp.posted += operation.packets
+    qp.posted_bytes += operation.bytes
+    join_if_ready(run, q)

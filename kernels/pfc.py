@@ -1,0 +1,116 @@
+"""Priority flow control: IEEE 802.1Qbb pauses, an ingress and a priority at a time.
+
+An ingress lane that holds more than XOFF asks the peer to stop; at XON or below it lets it go
+on. A pause lasts `pause_ps` (quanta of 512 bit times) and is refreshed while it is meant.
+"""
+
+from .access import get_lane, get_port
+from .heap import REFRESH, push
+from .jit import jit
+from .link import start_frame
+from .packets import take
+from .serve import ask_to_serve
+from .tables import NEVER_PS, NOWHERE, PFC, PFC_FRAME_BYTES, PRIORITIES
+
+
+@jit
+def request_pause_frame(run, p, priorities):
+    """Have port p tell its peer, as soon as it can, what each of these priorities shall do."""
+    get_port(run, p).pause_requests |= priorities
+    ask_to_serve(run, p)
+
+
+@jit
+def pause_if_full(run, lane_index):
+    """Make an ingress lane that holds more than XOFF pause its peer."""
+    p = lane_index // PRIORITIES
+    bit = 1 << (lane_index % PRIORITIES)
+    if not get_port(run, p).pausing & bit:
+        get_port(run, p).pausing |= bit
+        request_pause_frame(run, p, bit)
+
+
+@jit
+def resume_if_drained(run, lane_index):
+    """Make an ingress lane at or below XON let its peer go on, if it paused it."""
+    p = lane_index // PRIORITIES
+    bit = 1 << (lane_index % PRIORITIES)
+    if get_port(run, p).pausing & bit:
+        get_port(run, p).pausing &= ~bit
+        get_lane(run, lane_index).episode_drop_bytes = 0
+        request_pause_frame(run, p, bit)
+
+
+@jit
+def send_pause_frame(run, p, now_ps):
+    """Send one PFC frame for all the requests of port p."""
+    port = get_port(run, p)
+    named = port.pause_requests
+    stopped = named & port.pausing
+    port.pause_requests = 0
+    i = take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), PFC_FRAME_BYTES, 0)
+    departure = start_frame(run, p, i, now_ps)
+    if stopped:
+        for priority in range(PRIORITIES):
+            if stopped >> priority & 1:
+                get_lane(run, p * PRIORITIES + priority).tx_pause += 1
+        port.refresh_due_ps = departure + port.refresh_ps
+        if not port.refresh_pending:
+            port.refresh_pending = 1
+            push(run, port.refresh_due_ps, REFRESH, p)
+
+
+@jit
+def refresh(run, p, now_ps):
+    """Handle a refresh event: say again what is still meant. False if it was void."""
+    port = get_port(run, p)
+    if port.refresh_due_ps > now_ps:
+        push(run, port.refresh_due_ps, REFRESH, p)
+        return False
+    port.refresh_pending = 0
+    if not port.pausing:
+        return False
+    request_pause_frame(run, p, port.pausing)
+    return True
+
+
+@jit
+def receive_pause_frame(run, p, psn, sender, now_ps):
+    """Obey, at port p, a PFC frame from port `sender`."""
+    port = get_port(run, p)
+    port.rx_pause += 1
+    resumed = False
+    for priority in range(PRIORITIES):
+        bit = 1 << priority
+        if psn & bit:
+            lane = get_lane(run, p * PRIORITIES + priority)
+            end_pause_if_over(port, lane, bit, now_ps)
+            if psn >> PRIORITIES & bit:
+                lane.rx_pause += 1
+                lane.pause_until_ps = now_ps + get_port(run, sender).pause_ps
+                if lane.paused_since_ps == NEVER_PS:
+                    lane.paused_since_ps = now_ps
+                    port.paused |= bit
+            else:
+                resumed = True
+                lane.pause_until_ps = now_ps
+                end_pause_if_over(port, lane, bit, now_ps)
+    if resumed:
+        ask_to_serve(run, p)
+
+
+@jit
+def end_pause_if_over(port, lane, bit, now_ps):
+    """Close the account of a pause that has run out or was lifted."""
+    if lane.paused_since_ps != NEVER_PS and lane.pause_until_ps <= now_ps:
+        lane.paused_ps += lane.pause_until_ps - lane.paused_since_ps
+        lane.paused_since_ps = NEVER_PS
+        port.paused &= ~bit
+
+
+@jit
+def paused_until(lane, time_ps):
+    """Return how long a lane has been paused up to a time not before its latest event, ps."""
+    if lane.paused_since_ps == NEVER_PS:
+        return lane.paused_ps
+    return lane.paused_ps + min(lane.pause_until_ps, time_ps) - lane.paused_since_ps

@@ -1,0 +1,112 @@
+"""A port's service: which frame goes next, and what its departure frees.
+
+Eight priorities, the highest first, never interrupting a frame; PFC frames before all.
+"""
+
+from .access import get_lane, get_packet, get_path_port, get_port
+from .heap import WAKE, push
+from .jit import jit, jit_inlined
+from .link import start_frame
+from .packets import leave_queue
+from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
+from .requester import send_next
+from .serve import ask_to_serve
+from .tables import NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
+
+
+@jit
+def serve(run, p, now_ps):
+    """End the frame in service, if there is one, and start the next; False if neither."""
+    port = get_port(run, p)
+    port.service_pending = 0
+    was_busy = port.busy_until_ps != NOWHERE
+    if was_busy:
+        port.busy_until_ps = NOWHERE
+        if port.released_lane != NOWHERE:
+            release_buffer(run, port)
+    if port.pause_requests:
+        send_pause_frame(run, p, now_ps)
+        return True
+    candidates = port.waiting
+    if candidates & port.paused:
+        candidates = unpaused(run, p, candidates, now_ps)
+    priority = PRIORITIES - 1
+    while candidates:
+        while not candidates >> priority:
+            priority -= 1
+        if send_from_lane(run, p, priority, now_ps):
+            return True
+        candidates &= ~(1 << priority)
+    if port.waiting & port.paused:
+        announce_wakes(run, p)
+    return was_busy
+
+
+@jit_inlined
+def send_from_lane(run, p, priority, now_ps):
+    """Send the next packet of a lane; False if it had none after all."""
+    lane = get_lane(run, p * PRIORITIES + priority)
+    if lane.head == NOWHERE:
+        return send_next(run, p, priority, now_ps)
+    port = get_port(run, p)
+    i = leave_queue(run, lane)
+    packet = get_packet(run, i)
+    if lane.head == NOWHERE and lane.ready_head == NOWHERE:
+        port.waiting &= ~(1 << priority)
+    port.released_lane = p * PRIORITIES + priority
+    port.released_bytes = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    if port.is_host:
+        port.released_queue = NOWHERE
+    else:
+        entered = get_port(run, get_path_port(run, packet.at - 1)).peer
+        port.released_queue = entered * PRIORITIES + priority
+    start_frame(run, p, i, now_ps)
+    return True
+
+
+@jit_inlined
+def release_buffer(run, port):
+    """Free what the frame that has just left occupied, as an egress and as an ingress."""
+    get_lane(run, port.released_lane).queued_bytes -= port.released_bytes
+    port.queued_bytes -= port.released_bytes
+    port.released_lane = NOWHERE
+    if port.released_queue != NOWHERE:
+        ingress = get_lane(run, port.released_queue)
+        ingress.ingress_bytes -= port.released_bytes
+        if ingress.ingress_limit_bytes > 0 and ingress.ingress_bytes <= ingress.xon_bytes:
+            resume_if_drained(run, port.released_queue)
+
+
+@jit
+def unpaused(run, p, candidates, now_ps):
+    """Return the lanes among the candidates that are not paused."""
+    port = get_port(run, p)
+    for priority in range(PRIORITIES):
+        bit = 1 << priority
+        if candidates & port.paused & bit:
+            end_pause_if_over(port, get_lane(run, p * PRIORITIES + priority), bit, now_ps)
+    return candidates & ~port.paused
+
+
+@jit
+def announce_wakes(run, p):
+    """Announce the end of the pause of each lane that has packets and cannot send them."""
+    port = get_port(run, p)
+    for priority in range(PRIORITIES):
+        if port.waiting & port.paused & (1 << priority):
+            lane = get_lane(run, p * PRIORITIES + priority)
+            if not lane.wake_pending:
+                lane.wake_pending = 1
+                push(run, lane.pause_until_ps, WAKE, p * PRIORITIES + priority)
+
+
+@jit
+def wake(run, lane_index, now_ps):
+    """Handle a wake event: the pause of a lane has run out, or was meanwhile renewed."""
+    lane = get_lane(run, lane_index)
+    lane.wake_pending = 0
+    if lane.pause_until_ps > now_ps:
+        lane.wake_pending = 1
+        push(run, lane.pause_until_ps, WAKE, lane_index)
+    else:
+        ask_to_serve(run, lane_index // PRIORITIES)

@@ -1,0 +1,101 @@
+"""The receiving side of a reliable connection: order, ACKs, one NAK a gap, completions.
+
+The rules are Linux rxe's check_psn (DOMAIN 3; docs/protocol.md, "Queue pairs").
+"""
+
+from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_queue_pair
+from .completions import operation_delivered
+from .jit import jit, jit_inlined
+from .packets import join_queue, take
+from .requester import join_if_ready
+from .serve import ask_to_serve
+from .tables import (
+    ACK,
+    ECN_MARKED,
+    LAST_OF_MESSAGE,
+    NAK,
+    NOWHERE,
+    PREAMBLE_AND_GAP_BYTES,
+    PRIORITIES,
+    PSN_MODULUS,
+)
+
+
+@jit_inlined
+def receive_data(run, q, i, now_ps):
+    """Handle data packet i of queue pair q at its receiver."""
+    qp = get_queue_pair(run, q)
+    packet = get_packet(run, i)
+    qp.rx_packets += 1
+    if packet.flags & ECN_MARKED:
+        qp.np_ecn_marked_roce_packets += 1
+    ahead = (packet.psn - qp.expected) % PSN_MODULUS
+    if ahead == 0:
+        accept(run, q, packet.payload_bytes, packet.flags & LAST_OF_MESSAGE, now_ps)
+    elif ahead < PSN_MODULUS // 2:
+        qp.out_of_sequence += 1
+        if not qp.nak_sent:
+            qp.nak_sent = 1
+            qp.naks_sent += 1
+            respond(run, q, NAK, qp.expected)
+    else:
+        qp.duplicate_request += 1
+        qp.acks_sent += 1
+        respond(run, q, ACK, qp.expected - 1)
+
+
+@jit_inlined
+def accept(run, q, payload_bytes, last_of_message, now_ps):
+    """Take in the expected packet."""
+    qp = get_queue_pair(run, q)
+    qp.expected += 1
+    qp.nak_sent = 0
+    qp.unacknowledged += 1
+    if qp.receive_operation == NOWHERE:
+        qp.receive_operation = qp.first_posted
+    o = qp.receive_operation
+    operation = get_operation(run, o)
+    if operation.messages_delivered == operation.messages:
+        o = operation.next_posted
+        qp.receive_operation = o
+        operation = get_operation(run, o)
+    if operation.flow != NOWHERE:
+        flow = get_flow(run, operation.flow)
+        flow.delivered_bytes += payload_bytes
+        flow.bin_bytes += payload_bytes
+        flow.last_delivery_ps = now_ps
+        if flow.first_delivery_ps == NOWHERE:
+            flow.first_delivery_ps = now_ps
+            flow.first_delivery_bytes = payload_bytes
+    if last_of_message:
+        operation.messages_delivered += 1
+        if operation.feeds != NOWHERE:
+            fed = get_operation(run, operation.feeds)
+            fed.credits += 1
+            join_if_ready(run, fed.queue_pair)
+        if operation.messages_delivered == operation.messages:
+            operation_delivered(run, o, now_ps)
+    if last_of_message or qp.unacknowledged >= qp.ack_every:
+        qp.acks_sent += 1
+        respond(run, q, ACK, qp.expected - 1)
+
+
+@jit
+def respond(run, q, kind, number):
+    """Queue an ACK or a NAK at the receiver's port."""
+    qp = get_queue_pair(run, q)
+    p = qp.receiver_port
+    priority = qp.ack_priority
+    qp.unacknowledged = 0
+    i = take(run, kind, q, number % PSN_MODULUS, qp.ack_bytes, priority)
+    get_packet(run, i).at = qp.ack_path
+    stored = qp.ack_bytes - PREAMBLE_AND_GAP_BYTES
+    lane = get_lane(run, p * PRIORITIES + priority)
+    join_queue(run, lane, i)
+    lane.queued_bytes += stored
+    port = get_port(run, p)
+    port.queued_bytes += stored
+    port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)
+    port.bin_max_queued_bytes = max(port.bin_max_queued_bytes, port.queued_bytes)
+    port.waiting |= 1 << priority
+    ask_to_serve(run, p)

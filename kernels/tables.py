@@ -1,0 +1,307 @@
+"""The state of a run: one record type an entity, every field with its unit.
+
+A table is a NumPy array of one of these records. Fields above the line "state" in
+each type are set once, when a scenario is built; those below belong to the emulator.
+Times are int64 picoseconds, sizes int64 bytes, rates picoseconds a byte. An index
+that points nowhere is -1. docs/protocol.md says what each field means in motion.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+PRIORITIES = 8
+NOWHERE = -1
+NEVER_PS = np.iinfo(np.int64).max
+PSN_MODULUS = 1 << 24
+MAX_OUTSTANDING_PACKETS = 1 << 23
+PREAMBLE_AND_GAP_BYTES = 20  # on the wire, but neither stored nor exposed to errors
+PFC_FRAME_BYTES = 84  # IEEE 802.1Qbb: a 64 B frame, preamble and gap
+
+# Kinds of packet.
+DATA, ACK, NAK, PFC = range(4)
+
+# Bits of packet.flags.
+LAST_OF_MESSAGE = 1
+DAMAGED = 2
+ECN_MARKED = 4
+
+# Kinds of operation, and what has become of one.
+COMPUTE, SEND = range(2)
+WAITING, READY, RUNNING, DONE = range(4)
+
+port = np.dtype(
+    [
+        ("peer", "i8"),  # the port at the other end of the cable or line
+        ("node", "i8"),
+        ("is_host", "i8"),  # 1 where packets end and queue pairs live
+        ("ps_per_byte", "i8"),
+        ("delay_ps", "i8"),  # last bit out here to last bit in at the peer
+        ("pause_ps", "i8"),  # how long an XOFF frame sent from here lasts
+        ("refresh_ps", "i8"),  # from the end of an XOFF frame to its repetition
+        ("log_bit_survival", "f8"),  # ln(1 - BER) of what is sent from here; 0: no errors
+        # state: the transmitter
+        ("busy_until_ps", "i8"),  # end of the frame in service, NOWHERE when idle
+        ("service_pending", "i8"),  # 1: a service event is in the heap
+        ("released_queue", "i8"),  # ingress lane that the frame in service occupies
+        ("released_lane", "i8"),  # egress lane, likewise
+        ("released_bytes", "i8"),  # stored bytes of the frame in service
+        ("waiting", "i8"),  # bit c: lane c has something to send
+        ("paused", "i8"),  # bit c: pause_until_ps of lane c may lie ahead
+        ("pause_requests", "i8"),  # bit c: a PFC frame for priority c is to be sent
+        ("pausing", "i8"),  # bit c: the peer has been told to stop priority c
+        ("refresh_due_ps", "i8"),
+        ("refresh_pending", "i8"),  # 1: a refresh event is in the heap
+        ("error_gap_bits", "i8"),  # good bits before the next bad one
+        ("error_draws", "i8"),
+        ("ecn_draws", "i8"),
+        ("flight_head", "i8"),  # packets on the link that leaves from here, in order
+        ("flight_tail", "i8"),
+        # state: counters
+        ("queued_bytes", "i8"),  # stored for this egress, frame in service included
+        ("max_queued_bytes", "i8"),
+        ("bin_max_queued_bytes", "i8"),  # since the current time bin began
+        ("binned_pause_ps", "i8"),  # pauses already in the bins
+        ("tx_packets", "i8"),  # data, ACK and NAK frames
+        ("tx_bytes", "i8"),  # their line time in bytes
+        ("tx_pause", "i8"),  # PFC frames
+        ("rx_pause", "i8"),
+        ("rx_packets", "i8"),  # undamaged data, ACK and NAK frames
+        ("rx_crc_errors", "i8"),  # frames lost to bit errors, PFC included
+        ("lost_pause", "i8"),  # of these, PFC frames
+    ],
+    align=True,
+)
+
+# A lane is one priority of one port: lanes[port * PRIORITIES + priority].
+lane = np.dtype(
+    [
+        ("xoff_bytes", "i8"),  # pause the peer above this; 0 with no limit: lossy
+        ("xon_bytes", "i8"),  # and let it go on at or below this
+        ("ingress_limit_bytes", "i8"),  # XOFF + headroom; 0: a lossy priority
+        ("queue_limit_bytes", "i8"),  # egress tail drop of a lossy priority
+        ("ecn_min_bytes", "i8"),
+        ("ecn_max_bytes", "i8"),  # 0: never mark
+        ("ecn_probability", "f8"),  # at ecn_max_bytes
+        # state: egress
+        ("head", "i8"),
+        ("tail", "i8"),
+        ("queued_bytes", "i8"),
+        ("ready_head", "i8"),  # queue pairs with a packet to send, hosts only
+        ("ready_tail", "i8"),
+        ("pause_until_ps", "i8"),
+        ("wake_pending", "i8"),  # 1: a wake event is in the heap
+        ("paused_since_ps", "i8"),  # NEVER when not paused
+        ("paused_ps", "i8"),  # sum of closed pauses
+        # state: ingress
+        ("ingress_bytes", "i8"),
+        ("max_ingress_bytes", "i8"),
+        ("episode_drop_bytes", "i8"),  # dropped since the last resume
+        ("missing_bytes", "i8"),  # the largest of these: what the buffer lacked
+        # state: counters
+        ("rx_pause", "i8"),  # XOFF received
+        ("tx_pause", "i8"),  # XOFF sent
+        ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
+        ("ecn_marked", "i8"),
+    ],
+    align=True,
+)
+
+packet = np.dtype(
+    [
+        ("next", "i4"),
+        ("at", "i4"),  # index into paths of the port it was last sent from
+        ("queue_pair", "i4"),
+        ("psn", "i4"),  # a PFC frame: bits 0-7 the priorities named, 8-15 those to stop
+        ("arrival_ps", "i8"),
+        ("size_bytes", "i2"),  # line time, preamble and gap included
+        ("payload_bytes", "i2"),
+        ("kind", "i1"),
+        ("priority", "i1"),
+        ("flags", "i1"),
+    ],
+    align=True,
+)
+
+queue_pair = np.dtype(
+    [
+        ("sender_port", "i8"),
+        ("receiver_port", "i8"),
+        ("data_path", "i8"),  # index into paths; a path ends with NOWHERE
+        ("ack_path", "i8"),
+        ("priority", "i8"),
+        ("ack_priority", "i8"),
+        ("mtu_bytes", "i8"),
+        ("overhead_bytes", "i8"),  # line time of a data packet less its payload
+        ("reth_bytes", "i8"),  # more on the first packet of a message
+        ("ack_bytes", "i8"),
+        ("window_bytes", "i8"),
+        ("ack_every", "i8"),
+        ("timeout_ps", "i8"),  # the ACK timer; 0: none
+        ("retries", "i8"),
+        # state: sender. Sequence numbers here never wrap; the wire has them mod 2^24.
+        ("oldest", "i8"),  # first unacknowledged packet
+        ("next", "i8"),  # next packet to send
+        ("newest", "i8"),  # one past the highest ever sent
+        ("posted", "i8"),  # one past the last packet of all posted messages
+        ("oldest_byte", "i8"),  # payload before packet `oldest`
+        ("next_byte", "i8"),
+        ("posted_bytes", "i8"),
+        ("oldest_operation", "i8"),  # the posted operation packet `oldest` is of
+        ("next_operation", "i8"),
+        ("last_posted", "i8"),
+        ("first_posted", "i8"),
+        ("next_message", "i8"),  # place of packet `next` inside next_operation
+        ("next_packet", "i8"),
+        ("deadline_ps", "i8"),  # of the ACK timer, NEVER when off
+        ("timer_pending", "i8"),  # 1: a timer event is in the heap
+        ("retries_used", "i8"),
+        ("in_error", "i8"),
+        ("error_ps", "i8"),
+        ("ready", "i8"),  # 1: in its lane's list of ready queue pairs
+        ("next_ready", "i8"),
+        # state: receiver
+        ("expected", "i8"),
+        ("nak_sent", "i8"),
+        ("unacknowledged", "i8"),  # packets accepted since the last ACK
+        ("receive_operation", "i8"),
+        # state: counters; sender
+        ("tx_packets", "i8"),
+        ("retransmitted_packets", "i8"),
+        ("packet_seq_err", "i8"),  # NAKs acted on
+        ("local_ack_timeout_err", "i8"),
+        ("req_transport_retries_exceeded", "i8"),
+        ("rx_acks", "i8"),  # ACKs that arrived
+        ("rx_naks", "i8"),
+        # state: counters; receiver
+        ("rx_packets", "i8"),
+        ("out_of_sequence", "i8"),
+        ("duplicate_request", "i8"),
+        ("naks_sent", "i8"),
+        ("acks_sent", "i8"),
+        ("np_ecn_marked_roce_packets", "i8"),
+    ],
+    align=True,
+)
+
+operation = np.dtype(
+    [
+        ("kind", "i8"),
+        ("duration_ps", "i8"),  # of a computation
+        ("queue_pair", "i8"),  # of messages
+        ("flow", "i8"),
+        ("bytes", "i8"),  # all its messages together
+        ("message_bytes", "i8"),  # the last one may be shorter
+        ("messages", "i8"),
+        ("feeds", "i8"),  # a delivered message gives this operation a credit
+        ("sent_first", "i8"),  # successors[sent_first : delivered_first] wait for `sent`
+        ("delivered_first", "i8"),  # and up to successors_end for `delivered`
+        ("successors_end", "i8"),
+        # state
+        ("waits", "i8"),  # what it still waits for, its own start time included
+        ("status", "i8"),
+        ("credits", "i8"),  # messages that may be sent so far
+        ("next_posted", "i8"),  # on the same queue pair
+        ("first_packet", "i8"),  # its place among the queue pair's packets
+        ("packets", "i8"),
+        ("packets_a_message", "i8"),
+        ("first_byte", "i8"),
+        ("messages_delivered", "i8"),
+        ("start_ps", "i8"),  # began, or was posted; NOWHERE before
+        ("sent_ps", "i8"),  # last ACK, or end of the computation
+        ("delivered_ps", "i8"),
+    ],
+    align=True,
+)
+
+flow = np.dtype(
+    [
+        ("delivered_bytes", "i8"),
+        ("bin_bytes", "i8"),
+        ("first_bit_ps", "i8"),  # NOWHERE before
+        ("first_delivery_ps", "i8"),
+        ("first_delivery_bytes", "i8"),
+        ("last_delivery_ps", "i8"),
+    ],
+    align=True,
+)
+
+# A pending event: when, and its kind and entity as one sortable key (kernels/heap.py).
+event = np.dtype([("time_ps", "i8"), ("key", "i8")])
+
+# What the run as a whole knows. One record; `NAME_at` and `NAME_count` say where each of the
+# other tables is, for kernels/access.py.
+TABLE_NAMES = (
+    *("ports", "lanes", "packets", "queue_pairs", "operations", "flows", "paths", "successors"),
+    *("agenda_ps", "agenda_operation", "heap", "probes"),
+    *("goodput_bins", "queue_bins", "pause_bins"),
+)
+run = np.dtype(
+    [(f"{name}_at", "i8") for name in TABLE_NAMES]
+    + [(f"{name}_count", "i8") for name in TABLE_NAMES]
+    + [
+        ("bins", "i8"),  # in the trace, an even number
+        ("seed", "u8"),
+        # state
+        ("now_ps", "i8"),  # time of the event being handled
+        ("clock_ps", "i8"),  # time of the last event that changed something
+        ("heap_size", "i8"),
+        ("hole", "i8"),  # 1: the top of the heap is the event being handled
+        ("port_to_serve", "i8"),  # asked to serve by this event, not in the heap
+        ("free_head", "i8"),  # list of free packets
+        ("free_packets", "i8"),
+        ("agenda_next", "i8"),  # next row of the agenda
+        ("operations_left", "i8"),
+        ("events", "i8"),
+        ("packet_hops", "i8"),  # links entered by data, ACKs and NAKs
+        ("probe_size", "i8"),
+        ("probing", "i8"),
+        ("bin", "i8"),
+        ("bin_width_ps", "i8"),
+        ("bin_end_ps", "i8"),
+    ],
+    align=True,
+)
+
+# One row of the per-packet probe. A departure is a last bit out, an arrival a last bit in.
+probe = np.dtype(
+    [
+        ("time_ps", "i8"),
+        ("port", "i4"),  # departures: the port left; arrivals: the port entered
+        ("queue_pair", "i4"),  # NOWHERE for PFC
+        ("psn", "i4"),
+        ("size_bytes", "i2"),
+        ("kind", "i1"),
+        ("flags", "i1"),
+        ("is_arrival", "i1"),
+    ],
+    align=True,
+)
+
+
+class Tables(NamedTuple):
+    """Everything a kernel reads and writes."""
+
+    run: Any  # (1,)
+    ports: Any  # (P,)
+    lanes: Any  # (P * 8,)
+    packets: Any  # (capacity,), grown by the engine
+    queue_pairs: Any  # (Q,)
+    operations: Any  # (O,)
+    flows: Any  # (F,)
+    paths: Any  # int64, ports in order, each path closed by NOWHERE
+    successors: Any  # int64, operations
+    agenda_ps: Any  # int64, sorted start times
+    agenda_operation: Any  # int64, the operation that starts
+    heap: Any  # as many as can be pending at once
+    probes: Any  # (capacity,), grown by the engine
+    goodput_bins: Any  # int64 bytes delivered, (F, bins)
+    queue_bins: Any  # int64 largest queue in bytes, (P, bins)
+    pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)
+
+    def locate(self) -> None:
+        """Write into the run's record where the other tables are. They must stay alive."""
+        for name in TABLE_NAMES:
+            table = getattr(self, name)
+            self.run[f"{name}_at"] = table.ctypes.data
+            self.run[f"{name}_count"] = table.size

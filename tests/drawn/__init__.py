@@ -1,0 +1,1 @@
+"""Random small scenarios for tests."""

@@ -1,0 +1,151 @@
+"""Small scenarios drawn by hypothesis: topologies, work, errors and pauses of every sort.
+
+Sizes are chosen so that what is rare in the world is common here: kilobyte buffers, lines of
+metres to kilometres, error ratios that lose one frame in ten, timers of microseconds.
+"""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+RATES = ["10 Gbps", "25 Gbps", "40 Gbps", "100 Gbps", "400 Gbps"]
+MTUS = [256, 512, 1024, 2048, 4096]
+
+
+def some_bytes(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.integers(least, most).map(lambda n: f"{n} B")
+
+
+def some_time(most_ns: int) -> st.SearchStrategy[str]:
+    return st.integers(0, most_ns).map(lambda n: f"{n} ns")
+
+
+@st.composite
+def pfc(draw: st.DrawFn) -> dict[str, Any] | None:
+    if draw(st.integers(0, 3)) == 0:
+        return None
+    xoff = draw(st.integers(0, 30_000))
+    return {
+        "priorities": draw(st.lists(st.integers(2, 4), min_size=1, max_size=3, unique=True)),
+        "xoff": f"{xoff} B",
+        "xon": f"{draw(st.integers(0, xoff))} B",
+        "headroom": draw(st.just("auto") | some_bytes(0, 20_000)),
+        "quanta": draw(st.sampled_from([3, 40, 65535])),
+    }
+
+
+@st.composite
+def fabric(draw: st.DrawFn) -> dict[str, Any]:
+    drawn: dict[str, Any] = {
+        "type": draw(st.sampled_from(["one-switch", "leaf-spine"])),
+        "leaves": draw(st.integers(1, 2)),
+        "spines": draw(st.integers(1, 2)),
+        "rate": draw(st.sampled_from([*RATES, "2 x 25 Gbps"])),
+        "cable": f"{draw(st.integers(0, 40))} m",
+        "latency": draw(some_time(300)),
+        "pfc": draw(pfc()),
+        "queue_limit": draw(some_bytes(5_000, 200_000)),
+    }
+    if draw(st.booleans()):
+        low = draw(st.integers(0, 20_000))
+        drawn["ecn"] = {
+            "kmin": f"{low} B",
+            "kmax": f"{low + draw(st.integers(1, 40_000))} B",
+            "pmax": draw(st.sampled_from([0.0, 0.2, 1.0])),
+        }
+    return drawn
+
+
+@st.composite
+def nic(draw: st.DrawFn) -> dict[str, Any]:
+    mtu = draw(st.sampled_from(MTUS))
+    return {
+        "rate": draw(st.sampled_from(RATES)),
+        "mtu": mtu,
+        "window": draw(st.just("auto") | some_bytes(mtu, 60_000)),
+        "queue_pairs": draw(st.integers(1, 3)),
+        "timeout": draw(st.integers(1, 6) | st.just(0)),
+        "timeout_detection": draw(st.sampled_from([1.0, 1.5, 4.0])),
+        "retries": draw(st.integers(0, 7)),
+        "ack_every": draw(st.integers(1, 9)),
+        "priority": draw(st.integers(2, 4)),
+        "ack_priority": draw(st.none() | st.integers(2, 5)),
+    }
+
+
+@st.composite
+def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
+    buffer = draw(st.integers(10_000, 400_000))
+    return {
+        "between": [a, b],
+        "distance": f"{draw(st.sampled_from([0, 1, 30, 900, 4000]))} m",
+        "rate": draw(st.sampled_from([*RATES, "2 x 10 Gbps", "3 x 40 Gbps"])),
+        "otn": {
+            "flow_control": draw(st.sampled_from(["none", "cooperative"])),
+            "buffer": f"{buffer} B",
+            "xoff": draw(st.just("auto") | some_bytes(0, min(buffer, 60_000))),
+            "client_buffer": draw(some_bytes(5_000, 100_000)),
+            "latency": draw(some_time(2000)),
+        },
+        "errors": {"post_fec_ber": draw(st.sampled_from([0, 0, 1e-7, 1e-6, 1e-5]))},
+    }
+
+
+@st.composite
+def traffic(draw: st.DrawFn, hosts: dict[str, int]) -> list[dict[str, Any]]:
+    everywhere = [f"{site}.{h}" for site, count in hosts.items() for h in range(count)]
+    rows: list[dict[str, Any]] = []
+    for k in range(draw(st.integers(1, 4))):
+        source, target = draw(
+            st.lists(st.sampled_from(everywhere), min_size=2, max_size=2, unique=True)
+        )
+        row: dict[str, Any] = {"name": f"t{k}", "from": source, "to": target}
+        row["bytes"] = draw(some_bytes(1, 120_000))
+        cut = draw(st.sampled_from(["whole", "messages", "slots"]))
+        if cut == "messages":
+            row["message"] = draw(some_bytes(500, 40_000))
+        if cut == "slots":
+            row["slots"] = {"count": draw(st.integers(1, 3)), "bytes": draw(some_bytes(900, 30_000))}
+        if draw(st.booleans()):
+            row["start"] = draw(some_time(20_000))
+        if draw(st.booleans()):
+            row["priority"] = draw(st.integers(0, 7))
+        rows.append(row)
+        if draw(st.booleans()):
+            compute = {"name": f"c{k}", "compute": draw(some_time(9000)), "at": target}
+            rows.append(compute | {"after": [f"t{k}"]})
+            follower = {"name": f"f{k}", "from": target, "to": source}
+            rows.append(follower | {"bytes": draw(some_bytes(1, 30_000)), "after": [f"c{k}"]})
+        if draw(st.booleans()):
+            again = {"name": f"g{k}", "from": source, "to": target, "after": [f"t{k}.sent"]}
+            rows.append(again | {"bytes": draw(some_bytes(1, 30_000))})
+    return rows
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a scenario as its YAML would be read."""
+    names = ["a", "b", "c"][: draw(st.integers(1, 3))]
+    hosts = {name: draw(st.integers(1, 4)) for name in names}
+    if len(names) == 1:
+        hosts["a"] = max(hosts["a"], 2)
+    lines = []
+    for a, b in zip(names, names[1:], strict=False):
+        lines += [draw(line(a, b)) for _ in range(draw(st.integers(1, 2)))]
+    if len(names) == 3 and draw(st.booleans()):
+        lines.append(draw(line("a", "c")))
+    return {
+        "name": "drawn",
+        "sites": {
+            name: {
+                "hosts": hosts[name],
+                "fabric": draw(fabric()),
+                "gateway": {"rate": draw(st.none() | st.sampled_from(["2 x 25 Gbps", "100 Gbps"]))},
+            }
+            for name in names
+        },
+        "lines": lines,
+        "nic": draw(nic()),
+        "traffic": draw(traffic(hosts)),
+        "seed": draw(st.integers(0, 2**40)),
+    }

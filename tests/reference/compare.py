@@ -1,0 +1,360 @@
+"""Compare a finished run of the kernels with the twin, and check what must always hold.
+
+Only what docs/protocol.md gives an exact meaning is compared. Left out: lists, flags of
+pending events, time bins, and `status` beyond whether it is DONE. A lane's `paused_ps` is
+compared with the pause that is still open counted to `pause_until_ps`, so it does not
+matter when a pause that ran out by itself was closed.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from wanrdma.kernels.tables import (
+    DAMAGED,
+    DATA,
+    DONE,
+    NEVER_PS,
+    NOWHERE,
+    PFC,
+    PRIORITIES,
+    SEND,
+    Tables,
+)
+
+from .records import Row, Twin, packets_of
+
+Lossless = Callable[[int], bool] | Iterable[int]
+
+MOST_SENTENCES = 20
+MOST_ROWS = 3  # probe rows told of in one sentence
+
+PORT_FIELDS = (
+    "pause_requests",
+    "pausing",
+    "error_draws",
+    "ecn_draws",
+    "queued_bytes",
+    "max_queued_bytes",
+    "tx_packets",
+    "tx_bytes",
+    "tx_pause",
+    "rx_pause",
+    "rx_packets",
+    "rx_crc_errors",
+    "lost_pause",
+)
+LANE_FIELDS = (
+    "queued_bytes",
+    "pause_until_ps",
+    "ingress_bytes",
+    "max_ingress_bytes",
+    "episode_drop_bytes",
+    "missing_bytes",
+    "rx_pause",
+    "tx_pause",
+    "drops_congestion",
+    "ecn_marked",
+)
+QUEUE_PAIR_FIELDS = (
+    "oldest",
+    "next",
+    "newest",
+    "posted",
+    "deadline_ps",
+    "retries_used",
+    "in_error",
+    "expected",
+    "nak_sent",
+    "unacknowledged",
+    "tx_packets",
+    "retransmitted_packets",
+    "packet_seq_err",
+    "local_ack_timeout_err",
+    "req_transport_retries_exceeded",
+    "rx_acks",
+    "rx_naks",
+    "rx_packets",
+    "out_of_sequence",
+    "duplicate_request",
+    "naks_sent",
+    "acks_sent",
+    "np_ecn_marked_roce_packets",
+)
+OPERATION_FIELDS = (
+    "waits",
+    "credits",
+    "messages_delivered",
+    "start_ps",
+    "sent_ps",
+    "delivered_ps",
+)
+FLOW_FIELDS = ("delivered_bytes", "first_bit_ps")
+FIRST_DELIVERY_FIELDS = ("first_delivery_ps", "first_delivery_bytes", "last_delivery_ps")
+
+
+@dataclass
+class State:
+    """The final state of either side, as records with the same names."""
+
+    ports: list[Any]
+    lanes: list[Any]
+    queue_pairs: list[Any]
+    operations: list[Any]
+    flows: list[Any]
+    probes: list[Row]
+    clock_ps: int
+    packet_hops: int
+    operations_left: int
+
+
+def state_of(run: Twin | Tables) -> State:
+    """Look at a twin or at the tables of a kernel in one way."""
+    if isinstance(run, Twin):
+        return State(
+            run.ports,
+            run.lanes,
+            run.queue_pairs,
+            run.operations,
+            run.flows,
+            run.probes,
+            run.clock_ps,
+            run.packet_hops,
+            run.operations_left,
+        )
+    whole = _records(run.run)[0]
+    rows = run.probes[: whole.probe_size]
+    columns = [rows[name].tolist() for name in Row._fields]
+    return State(
+        _records(run.ports),
+        _records(run.lanes),
+        _records(run.queue_pairs),
+        _records(run.operations),
+        _records(run.flows),
+        [Row(*values) for values in zip(*columns, strict=True)],
+        whole.clock_ps,
+        whole.packet_hops,
+        whole.operations_left,
+    )
+
+
+def differences(tables: Tables, twin: Twin) -> list[str]:
+    """Tell where a finished run of the kernels and the twin differ; nothing if nowhere."""
+    kernel, plain = state_of(tables), state_of(twin)
+    found = list(_probe_differences(kernel.probes, plain.probes))
+    found += _counter_differences(kernel, plain)
+    if len(found) > MOST_SENTENCES:
+        more = len(found) - MOST_SENTENCES
+        found = [*found[:MOST_SENTENCES], f"and {more} differences more"]
+    return found
+
+
+def _probe_differences(kernel: list[Row], plain: list[Row]) -> Iterator[str]:
+    if len(kernel) != len(plain):
+        yield f"probes: the kernel has {len(kernel)} rows, the twin {len(plain)}"
+    ours, theirs = Counter(kernel), Counter(plain)
+    for name, rows in (("kernel", ours - theirs), ("twin", theirs - ours)):
+        if rows:
+            first = sorted(rows.elements())[:MOST_ROWS]
+            told = "; ".join(_row_text(row) for row in first)
+            yield f"probes: only the {name} has {rows.total()} rows, first {told}"
+    if ours != theirs:
+        return
+    for k, (ours_k, theirs_k) in enumerate(zip(kernel, plain, strict=True)):
+        if ours_k != theirs_k:
+            yield (
+                f"probes: same rows, other order from row {k} on: the kernel has"
+                f" {_row_text(ours_k)}; the twin {_row_text(theirs_k)}"
+            )
+            return
+
+
+def _row_text(row: Row) -> str:
+    what = "arrival" if row.is_arrival else "departure"
+    kind = ("data", "ACK", "NAK", "PFC")[row.kind]
+    return (
+        f"{row.time_ps} ps {what} port {row.port} {kind} queue pair {row.queue_pair}"
+        f" psn {row.psn} {row.size_bytes} B flags {row.flags}"
+    )
+
+
+def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
+    yield from _compare("run", kernel, plain, ("clock_ps", "packet_hops", "operations_left"))
+    for p, (ours, theirs) in _pairs(kernel.ports, plain.ports):
+        yield from _compare(f"port {p}", ours, theirs, PORT_FIELDS)
+        if theirs.error_draws:
+            yield from _compare(f"port {p}", ours, theirs, ("error_gap_bits",))
+    for n, (ours, theirs) in _pairs(kernel.lanes, plain.lanes):
+        what = f"lane {n} (port {n // PRIORITIES}, priority {n % PRIORITIES})"
+        yield from _compare(what, ours, theirs, LANE_FIELDS)
+        if _paused_ps(ours) != _paused_ps(theirs):
+            yield _sentence(what, "paused_ps", _paused_ps(ours), _paused_ps(theirs))
+    for q, (ours, theirs) in _pairs(kernel.queue_pairs, plain.queue_pairs):
+        what = f"queue pair {q}"
+        yield from _compare(what, ours, theirs, QUEUE_PAIR_FIELDS)
+        if theirs.in_error:
+            yield from _compare(what, ours, theirs, ("error_ps",))
+    for o, (ours, theirs) in _pairs(kernel.operations, plain.operations):
+        what = f"operation {o}"
+        yield from _compare(what, ours, theirs, OPERATION_FIELDS)
+        if (ours.status == DONE) != (theirs.status == DONE):
+            yield _sentence(what, "status", ours.status, theirs.status)
+        if theirs.kind == SEND and theirs.start_ps != NOWHERE:
+            yield from _compare(what, ours, theirs, ("first_packet", "packets"))
+    for f, (ours, theirs) in _pairs(kernel.flows, plain.flows):
+        yield from _compare(f"flow {f}", ours, theirs, FLOW_FIELDS)
+        if theirs.delivered_bytes:
+            yield from _compare(f"flow {f}", ours, theirs, FIRST_DELIVERY_FIELDS)
+
+
+def _pairs(ours: list[Any], theirs: list[Any]) -> Iterator[tuple[int, tuple[Any, Any]]]:
+    return enumerate(zip(ours, theirs, strict=True))
+
+
+def _compare(what: str, ours: Any, theirs: Any, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        kernel, twin = getattr(ours, name), getattr(theirs, name)
+        if kernel != twin:
+            yield _sentence(what, name, kernel, twin)
+
+
+def _sentence(what: str, name: str, kernel: int, twin: int) -> str:
+    return f"{what}: {name} is {kernel} in the kernel, {twin} in the twin"
+
+
+def _paused_ps(lane: Any) -> int:
+    """Pauses of a lane, the open one to the time at which it runs out by itself."""
+    paused: int = lane.paused_ps
+    if lane.paused_since_ps not in (NEVER_PS, NOWHERE):
+        paused += lane.pause_until_ps - lane.paused_since_ps
+    return paused
+
+
+def invariants(run: Twin | Tables, lossless: Lossless = ()) -> list[str]:
+    """Tell what is broken of what must hold at the end of any run; nothing if nothing is.
+
+    `lossless` names the lanes whose buffers hold what a paused peer may still send.
+    """
+    state = state_of(run)
+    found = list(_sequence_faults(state))
+    found += _delivery_faults(state)
+    found += _buffer_faults(state, lossless)
+    if state.probes:
+        found += _conservation_faults(state)
+    return found
+
+
+def _sequence_faults(state: State) -> Iterator[str]:
+    for q, pair in enumerate(state.queue_pairs):
+        for lower, upper in (
+            ("oldest", "next"),
+            ("next", "newest"),
+            ("newest", "posted"),
+            ("oldest", "expected"),
+            ("expected", "newest"),
+        ):
+            low, high = getattr(pair, lower), getattr(pair, upper)
+            if low > high:
+                yield f"queue pair {q}: {lower} {low} is above {upper} {high}"
+        if pair.packet_seq_err > pair.rx_naks:
+            yield f"queue pair {q}: acted on more NAKs than arrived"
+        if pair.rx_acks > pair.acks_sent or pair.rx_naks > pair.naks_sent:
+            yield f"queue pair {q}: more ACKs or NAKs arrived than were sent"
+
+
+def _delivery_faults(state: State) -> Iterator[str]:
+    """Each byte once and in order: flows hold what the accepted packets carried."""
+    accepted: dict[int, int] = defaultdict(int)
+    for o, operation in enumerate(state.operations):
+        if operation.kind != SEND or operation.start_ps == NOWHERE:
+            continue
+        pair = state.queue_pairs[operation.queue_pair]
+        packets = list(packets_of(operation, pair.mtu_bytes, 0, o))
+        if sum(packet.payload_bytes for packet in packets) != operation.bytes:
+            yield f"operation {o}: its packets do not add up to its bytes"
+        arrived = packets[: max(0, pair.expected - operation.first_packet)]
+        accepted[operation.flow] += sum(packet.payload_bytes for packet in arrived)
+        messages = sum(packet.is_last for packet in arrived)
+        if operation.messages_delivered != messages:
+            yield (
+                f"operation {o}: {operation.messages_delivered} messages delivered,"
+                f" {messages} of them whole"
+            )
+        if (operation.delivered_ps != NOWHERE) != (messages == operation.messages):
+            yield f"operation {o}: delivered at {operation.delivered_ps} ps with {messages}"
+    for f, flow in enumerate(state.flows):
+        if flow.delivered_bytes != accepted[f]:
+            yield f"flow {f}: {flow.delivered_bytes} B delivered, {accepted[f]} B accepted"
+
+
+def _buffer_faults(state: State, lossless: Lossless) -> Iterator[str]:
+    is_lossless = lossless if callable(lossless) else set(lossless).__contains__
+    for n, lane in enumerate(state.lanes):
+        if lane.queued_bytes < 0 or lane.ingress_bytes < 0:
+            yield f"lane {n}: stores {lane.queued_bytes} B, {lane.ingress_bytes} B"
+        if lane.ingress_limit_bytes and lane.max_ingress_bytes > lane.ingress_limit_bytes:
+            yield f"lane {n}: held {lane.max_ingress_bytes} B, above its limit"
+        if lane.drops_congestion and is_lossless(n):
+            yield f"lane {n}: dropped {lane.drops_congestion} packets though lossless"
+    for p, port in enumerate(state.ports):
+        lanes = state.lanes[PRIORITIES * p : PRIORITIES * (p + 1)]
+        if port.queued_bytes != sum(lane.queued_bytes for lane in lanes):
+            yield f"port {p}: its queued bytes are not those of its lanes"
+    stored = sum(
+        lane.queued_bytes
+        for n, lane in enumerate(state.lanes)
+        if not state.ports[n // PRIORITIES].is_host
+    )
+    if stored != sum(lane.ingress_bytes for lane in state.lanes):
+        yield "what is stored as egress is not what is stored as ingress"
+
+
+def _conservation_faults(state: State) -> Iterator[str]:
+    """Sent = delivered + damaged + dropped + on its way, from rows and from counters."""
+    sent, delivered, damaged, flying = (Counter[tuple[int, bool]]() for _ in range(4))
+    on_link = Counter[tuple[int, int, int, int]]()
+    for row in state.probes:
+        whose = (row.queue_pair, row.kind == DATA)
+        step = -1 if row.is_arrival else 1
+        left = state.ports[row.port].peer if row.is_arrival else row.port
+        on_link[left, row.kind, row.queue_pair, row.psn] += step
+        if row.kind == PFC:
+            continue
+        flying[whose] += step
+        pair = state.queue_pairs[row.queue_pair]
+        ends = (pair.sender_port, pair.receiver_port)
+        first, last = ends if row.kind == DATA else ends[::-1]
+        if not row.is_arrival:
+            sent[whose] += row.port == first
+        elif row.flags & DAMAGED:
+            damaged[whose] += 1
+        else:
+            delivered[whose] += row.port == last
+    for (port, *_), count in on_link.items():
+        if count < 0:
+            yield f"port {port}: frames come from it that never left it"
+    missing = 0
+    for q, pair in enumerate(state.queue_pairs):
+        for is_data, arrivals in ((True, pair.rx_packets), (False, pair.rx_acks + pair.rx_naks)):
+            whose, kind = (q, is_data), "data" if is_data else "ACK or NAK"
+            gone = delivered[whose] + damaged[whose] + flying[whose]
+            rest = sent[whose] - gone  # dropped or stored
+            if rest < 0:
+                yield f"queue pair {q}: {-rest} {kind} packets more came than were sent"
+            if delivered[whose] != arrivals:
+                yield f"queue pair {q}: {arrivals} {kind} packets came, {delivered[whose]} rows"
+            missing += rest
+        if sent[q, True] != pair.tx_packets:
+            yield f"queue pair {q}: {pair.tx_packets} packets sent, {sent[q, True]} rows"
+    drops = sum(lane.drops_congestion for lane in state.lanes)
+    stored = sum(lane.ingress_bytes for lane in state.lanes)
+    if missing < drops or (stored == 0 and missing != drops):
+        yield f"{missing} packets are missing, {drops} were dropped, {stored} B are stored"
+
+
+def _records(table: Any) -> list[SimpleNamespace]:
+    """Take records as Python numbers."""
+    names = table.dtype.names
+    return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in table.tolist()]

@@ -1,0 +1,366 @@
+"""What the twin knows: plain records of Python numbers, named as in kernels/tables.py."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from wanrdma.kernels.tables import (
+    NEVER_PS,
+    NOWHERE,
+    PREAMBLE_AND_GAP_BYTES,
+    PRIORITIES,
+    SEND,
+    WAITING,
+    Tables,
+)
+
+
+@dataclass
+class Packet:
+    """A frame: data, ACK, NAK or PFC."""
+
+    kind: int
+    size_bytes: int  # line time, preamble and gap included
+    priority: int = NOWHERE
+    queue_pair: int = NOWHERE
+    psn: int = 0  # PFC: bits 0-7 the priorities named, 8-15 those told to stop
+    payload_bytes: int = 0
+    flags: int = 0
+    at: int = NOWHERE  # index into paths of the port it was last sent from
+    is_stored: bool = False  # counts in queued_bytes of the egress it waits for
+    ingress_lane: int = NOWHERE  # the lane it is stored in as an ingress
+
+    @property
+    def stored_bytes(self) -> int:
+        """What a buffer stores and bit errors can hit."""
+        return self.size_bytes - PREAMBLE_AND_GAP_BYTES
+
+
+@dataclass
+class Port:
+    """A transmitter, the link that leaves from it, and what enters by it."""
+
+    peer: int
+    is_host: bool
+    ps_per_byte: int
+    delay_ps: int
+    pause_ps: int
+    refresh_ps: int
+    log_bit_survival: float
+
+    sending: Packet | None = None  # the frame in service
+    service_ps: int | None = None  # time of the one pending service event
+    frames_sent: int = 0  # PFC frames included
+    pause_requests: int = 0
+    pausing: int = 0
+    refresh_due_ps: int = NEVER_PS
+    error_gap_bits: int = 0
+    error_draws: int = 0
+    ecn_draws: int = 0
+
+    queued_bytes: int = 0
+    max_queued_bytes: int = 0
+    tx_packets: int = 0
+    tx_bytes: int = 0
+    tx_pause: int = 0
+    rx_pause: int = 0
+    rx_packets: int = 0
+    rx_crc_errors: int = 0
+    lost_pause: int = 0
+
+
+@dataclass
+class Lane:
+    """One priority of one port, as an egress and as an ingress."""
+
+    xoff_bytes: int
+    xon_bytes: int
+    ingress_limit_bytes: int
+    queue_limit_bytes: int
+    ecn_min_bytes: int
+    ecn_max_bytes: int
+    ecn_probability: float
+
+    fifo: deque[Packet] = field(default_factory=deque)
+    ready: list[int] = field(default_factory=list)  # queue pairs, in the order they joined
+    queued_bytes: int = 0
+    pause_until_ps: int = 0
+    paused_since_ps: int = NEVER_PS
+    paused_ps: int = 0  # pauses that are over
+
+    ingress_bytes: int = 0
+    max_ingress_bytes: int = 0
+    episode_drop_bytes: int = 0
+    missing_bytes: int = 0
+
+    rx_pause: int = 0
+    tx_pause: int = 0
+    drops_congestion: int = 0
+    ecn_marked: int = 0
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether the priority is lossless where it comes in."""
+        return self.ingress_limit_bytes > 0
+
+    def close_pause(self, now: int) -> None:
+        """Count the pause that is open, if by now it has run out."""
+        if self.paused_since_ps != NEVER_PS and self.pause_until_ps <= now:
+            self.paused_ps += self.pause_until_ps - self.paused_since_ps
+            self.paused_since_ps = NEVER_PS
+
+
+class Planned(NamedTuple):
+    """A packet of a posted message, sent or not."""
+
+    operation: int
+    message: int
+    payload_bytes: int
+    is_first: bool  # of its message
+    is_last: bool
+    bytes_before: int  # payload of all packets posted before it
+
+
+@dataclass
+class QueuePair:
+    """Both ends of a connection."""
+
+    sender_port: int
+    receiver_port: int
+    data_path: int
+    ack_path: int
+    priority: int
+    ack_priority: int
+    mtu_bytes: int
+    overhead_bytes: int
+    reth_bytes: int
+    ack_bytes: int
+    window_bytes: int
+    ack_every: int
+    timeout_ps: int
+    retries: int
+
+    oldest: int
+    next: int
+    newest: int
+    expected: int
+
+    plan: list[Planned] = field(default_factory=list)  # every packet posted
+    first_number: int = 0  # of the plan
+    unsent: deque[int] = field(default_factory=deque)  # operations posted and not `sent`
+    deadline_ps: int = NEVER_PS
+    retries_used: int = 0
+    in_error: int = 0
+    error_ps: int = NOWHERE
+
+    nak_sent: int = 0
+    unacknowledged: int = 0
+
+    tx_packets: int = 0
+    retransmitted_packets: int = 0
+    packet_seq_err: int = 0
+    local_ack_timeout_err: int = 0
+    req_transport_retries_exceeded: int = 0
+    rx_acks: int = 0
+    rx_naks: int = 0
+
+    rx_packets: int = 0
+    out_of_sequence: int = 0
+    duplicate_request: int = 0
+    naks_sent: int = 0
+    acks_sent: int = 0
+    np_ecn_marked_roce_packets: int = 0
+
+    @property
+    def posted(self) -> int:
+        """One past the last packet of all posted messages."""
+        return self.first_number + len(self.plan)
+
+    def planned(self, number: int) -> Planned:
+        """Say what the packet of this number is."""
+        return self.plan[number - self.first_number]
+
+
+@dataclass
+class Operation:
+    """A computation, or messages on a queue pair."""
+
+    kind: int
+    duration_ps: int
+    queue_pair: int
+    flow: int
+    bytes: int
+    message_bytes: int
+    messages: int
+    feeds: int
+    tells_sent: list[int]  # successors that wait for `sent`
+    tells_delivered: list[int]
+    waits: int
+    credits: int
+
+    status: int = WAITING
+    first_packet: int = NOWHERE
+    packets: int = 0
+    messages_delivered: int = 0
+    start_ps: int = NOWHERE
+    sent_ps: int = NOWHERE
+    delivered_ps: int = NOWHERE
+
+
+@dataclass
+class Flow:
+    """What has been delivered of the sends that belong together."""
+
+    delivered_bytes: int = 0
+    first_bit_ps: int = NOWHERE
+    first_delivery_ps: int = NOWHERE
+    first_delivery_bytes: int = 0
+    last_delivery_ps: int = NOWHERE
+
+
+class Row(NamedTuple):
+    """One row of the per-packet probe."""
+
+    time_ps: int
+    port: int
+    queue_pair: int
+    psn: int
+    size_bytes: int
+    kind: int
+    flags: int
+    is_arrival: int
+
+
+@dataclass
+class Twin:
+    """The state of a run, and at its end the result."""
+
+    seed: int
+    ports: list[Port]
+    lanes: list[Lane]
+    queue_pairs: list[QueuePair]
+    operations: list[Operation]
+    flows: list[Flow]
+    paths: list[int]
+    agenda: list[tuple[int, int]]  # (start time, operation)
+    probes: list[Row] = field(default_factory=list)
+    clock_ps: int = 0  # time of the last event that changed something, or the stop time
+    packet_hops: int = 0  # services of data, ACKs and NAKs
+    operations_left: int = 0
+
+    def __post_init__(self) -> None:
+        self.operations_left = len(self.operations)
+
+
+def read(tables: Tables) -> Twin:
+    """Copy the input of a run into Python numbers."""
+    successors = tables.successors.tolist()
+    return Twin(
+        seed=int(tables.run[0]["seed"]),
+        ports=[_port(row) for row in _rows(tables.ports)],
+        lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
+        queue_pairs=[_queue_pair(row) for row in _rows(tables.queue_pairs)],
+        operations=[_operation(row, successors) for row in _rows(tables.operations)],
+        flows=[Flow() for _ in range(len(tables.flows))],
+        paths=tables.paths.tolist(),
+        agenda=list(zip(tables.agenda_ps.tolist(), tables.agenda_operation.tolist(), strict=True)),
+    )
+
+
+LANE_INPUT = (
+    "xoff_bytes",
+    "xon_bytes",
+    "ingress_limit_bytes",
+    "queue_limit_bytes",
+    "ecn_min_bytes",
+    "ecn_max_bytes",
+    "ecn_probability",
+)
+QUEUE_PAIR_INPUT = (
+    "sender_port",
+    "receiver_port",
+    "data_path",
+    "ack_path",
+    "priority",
+    "ack_priority",
+    "mtu_bytes",
+    "overhead_bytes",
+    "reth_bytes",
+    "ack_bytes",
+    "window_bytes",
+    "ack_every",
+    "timeout_ps",
+    "retries",
+    "oldest",
+    "next",
+    "newest",
+    "expected",
+)
+OPERATION_INPUT = (
+    "kind",
+    "duration_ps",
+    "queue_pair",
+    "flow",
+    "bytes",
+    "message_bytes",
+    "messages",
+    "feeds",
+    "waits",
+    "credits",
+)
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    """Take records as dictionaries of Python numbers."""
+    return [dict(zip(table.dtype.names, row, strict=True)) for row in table.tolist()]
+
+
+def _port(row: dict[str, Any]) -> Port:
+    return Port(
+        peer=row["peer"],
+        is_host=bool(row["is_host"]),
+        ps_per_byte=row["ps_per_byte"],
+        delay_ps=row["delay_ps"],
+        pause_ps=row["pause_ps"],
+        refresh_ps=row["refresh_ps"],
+        log_bit_survival=row["log_bit_survival"],
+    )
+
+
+def _queue_pair(row: dict[str, Any]) -> QueuePair:
+    """Give it the numbers it starts with: the first packet posted gets the number `newest`."""
+    queue_pair = QueuePair(**{name: row[name] for name in QUEUE_PAIR_INPUT})
+    queue_pair.first_number = queue_pair.newest
+    return queue_pair
+
+
+def _operation(row: dict[str, Any], successors: list[int]) -> Operation:
+    return Operation(
+        **{name: row[name] for name in OPERATION_INPUT},
+        tells_sent=successors[row["sent_first"] : row["delivered_first"]],
+        tells_delivered=successors[row["delivered_first"] : row["successors_end"]],
+    )
+
+
+def packets_of(
+    operation: Operation, mtu_bytes: int, bytes_before: int, number: int
+) -> Iterator[Planned]:
+    """Cut a send into its packets, in order."""
+    assert operation.kind == SEND
+    for message in range(operation.messages):
+        rest = operation.message_bytes
+        if message == operation.messages - 1:
+            rest = operation.bytes - message * operation.message_bytes
+        is_first = True
+        while is_first or rest > 0:
+            payload = min(rest, mtu_bytes)
+            rest -= payload
+            yield Planned(number, message, payload, is_first, rest == 0, bytes_before)
+            bytes_before += payload
+            is_first = False
+
+
+def lane_of(port: int, priority: int) -> int:
+    """Find the index of a lane."""
+    return PRIORITIES * port + priority

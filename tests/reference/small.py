@@ -1,0 +1,246 @@
+"""Tiny tables by hand: hosts and switches, links, queue pairs, operations."""
+
+import math
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from wanrdma.kernels import tables as records
+from wanrdma.kernels.tables import COMPUTE, NEVER_PS, NOWHERE, PRIORITIES, PSN_MODULUS, SEND, Tables
+
+Row = dict[str, Any]
+
+MUCH = 1 << 40
+
+
+@dataclass
+class Small:
+    """A network and its work, in rows that become tables.
+
+    What a test does not set makes round numbers: a data packet of 900 B payload has 1000 B
+    of line time, 20 ns on a link of 20 ps a byte; an ACK has 100 B.
+    """
+
+    seed: int = 1
+    nodes: list[bool] = field(default_factory=list)  # whether it is a host
+    ports: list[Row] = field(default_factory=list)
+    lanes: list[Row] = field(default_factory=list)
+    queue_pairs: list[Row] = field(default_factory=list)
+    operations: list[Row] = field(default_factory=list)
+    flows: int = 0
+    paths: list[int] = field(default_factory=list)
+    successors: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    agenda: list[tuple[int, int]] = field(default_factory=list)
+
+    def host(self) -> int:
+        """Add a host."""
+        self.nodes.append(True)
+        return len(self.nodes) - 1
+
+    def switch(self) -> int:
+        """Add a switch."""
+        self.nodes.append(False)
+        return len(self.nodes) - 1
+
+    def link(self, a: int, b: int, ps_per_byte: int = 20, delay_ps: int = 1000) -> tuple[int, int]:
+        """Join two nodes and return their ports."""
+        here, there = len(self.ports), len(self.ports) + 1
+        for node, peer in ((a, there), (b, here)):
+            self.ports.append(
+                {
+                    "node": node,
+                    "peer": peer,
+                    "is_host": self.nodes[node],
+                    "ps_per_byte": ps_per_byte,
+                    "delay_ps": delay_ps,
+                    "pause_ps": 1_000_000_000,
+                    "refresh_ps": 500_000_000,
+                }
+            )
+            self.lanes += [{"queue_limit_bytes": MUCH} for _ in range(PRIORITIES)]
+        return here, there
+
+    def lane(self, port: int, priority: int) -> Row:
+        """Return the row of a lane, to be set."""
+        return self.lanes[PRIORITIES * port + priority]
+
+    def path(self, ports: list[int]) -> int:
+        """Add a path and return its place."""
+        self.paths += [*ports, NOWHERE]
+        return len(self.paths) - len(ports) - 1
+
+    def queue_pair(self, data: list[int], acks: list[int], first: int = 0, **fields: int) -> int:
+        """Add a queue pair whose first packet has the number `first`."""
+        row = {
+            "sender_port": data[0],
+            "receiver_port": acks[0],
+            "data_path": self.path(data),
+            "ack_path": self.path(acks),
+            "priority": 3,
+            "ack_priority": 3,
+            "mtu_bytes": 900,
+            "overhead_bytes": 100,
+            "reth_bytes": 0,
+            "ack_bytes": 100,
+            "window_bytes": MUCH,
+            "ack_every": 1,
+            "timeout_ps": 0,
+            "retries": 7,
+        }
+        row |= dict.fromkeys(("oldest", "next", "newest", "posted", "expected"), first)
+        row |= {"deadline_ps": NEVER_PS, "error_ps": NOWHERE}
+        self.queue_pairs.append(row | fields)
+        return len(self.queue_pairs) - 1
+
+    def send(
+        self,
+        queue_pair: int,
+        size: int,
+        message: int | None = None,
+        at: int | None = 0,
+        after_sent: tuple[int, ...] = (),
+        after_delivered: tuple[int, ...] = (),
+        credit: int | None = None,
+        feeds: int = NOWHERE,
+    ) -> int:
+        """Add a send of some bytes, in messages of some bytes, with a flow of its own."""
+        message = message or size
+        messages = -(-size // message)
+        self.flows += 1
+        row = {
+            "kind": SEND,
+            "queue_pair": queue_pair,
+            "flow": self.flows - 1,
+            "bytes": size,
+            "message_bytes": message,
+            "messages": messages,
+            "feeds": feeds,
+            "credits": messages if credit is None else credit,
+        }
+        return self._operation(row, at, after_sent, after_delivered)
+
+    def compute(
+        self,
+        duration_ps: int,
+        at: int | None = 0,
+        after_sent: tuple[int, ...] = (),
+        after_delivered: tuple[int, ...] = (),
+    ) -> int:
+        """Add a computation."""
+        row = {"kind": COMPUTE, "duration_ps": duration_ps}
+        row |= dict.fromkeys(("queue_pair", "flow", "feeds"), NOWHERE)
+        return self._operation(row, at, after_sent, after_delivered)
+
+    def _operation(
+        self,
+        row: Row,
+        at: int | None,
+        after_sent: tuple[int, ...],
+        after_delivered: tuple[int, ...],
+    ) -> int:
+        """Add a row, with a start time unless `at` is None."""
+        o = len(self.operations)
+        self.successors.append(([], []))
+        for before in after_sent:
+            self.successors[before][0].append(o)
+        for before in after_delivered:
+            self.successors[before][1].append(o)
+        if at is not None:
+            self.agenda.append((at, o))
+        waits = (at is not None) + len(after_sent) + len(after_delivered)
+        never = dict.fromkeys(("start_ps", "sent_ps", "delivered_ps"), NOWHERE)
+        self.operations.append(row | never | {"waits": waits})
+        return o
+
+    def tables(self) -> Tables:
+        """Make what the twin reads; the tables that only kernels use stay empty."""
+        successors: list[int] = []
+        for row, (after_sent, after_delivered) in zip(
+            self.operations, self.successors, strict=True
+        ):
+            row["sent_first"] = len(successors)
+            successors += after_sent
+            row["delivered_first"] = len(successors)
+            successors += after_delivered
+            row["successors_end"] = len(successors)
+        never = dict.fromkeys(("first_bit_ps", "first_delivery_ps", "last_delivery_ps"), NOWHERE)
+        agenda = np.array(sorted(self.agenda), dtype=np.int64).reshape(-1, 2)
+        run = {"seed": self.seed, "operations_left": len(self.operations)}
+        filled = {
+            "run": _table(records.run, [run]),
+            "ports": _table(records.port, self.ports),
+            "lanes": _table(records.lane, [{"paused_since_ps": NEVER_PS} | r for r in self.lanes]),
+            "queue_pairs": _table(records.queue_pair, self.queue_pairs),
+            "operations": _table(records.operation, self.operations),
+            "flows": _table(records.flow, [never] * self.flows),
+            "paths": np.array(self.paths, dtype=np.int64),
+            "successors": np.array(successors, dtype=np.int64),
+            "agenda_ps": agenda[:, 0].copy(),
+            "agenda_operation": agenda[:, 1].copy(),
+            "probes": _table(records.probe, []),
+        }
+        empty = {name: np.zeros(0, dtype=np.int64) for name in Tables._fields}
+        return Tables(**empty | filled)
+
+
+def two_hosts(seed: int = 1, **second: int) -> Small:
+    """Join host 0 (port 0), a switch (ports 1, 2) and host 1 (port 3).
+
+    The keywords are those of the second link.
+    """
+    small = Small(seed)
+    left, middle, right = small.host(), small.switch(), small.host()
+    small.link(left, middle)
+    small.link(middle, right, **second)
+    return small
+
+
+def busy(seed: int) -> Small:
+    """Cross lossy and lossless traffic between two switches, with bit errors everywhere."""
+    chance = random.Random(seed)
+    small = Small(seed)
+    left, right = small.switch(), small.switch()
+    small.link(left, right, chance.choice([10, 20, 40]), chance.choice([0, 3000, 200_000]))
+    for k in range(6):
+        small.link((left, right)[k % 2], small.host(), chance.choice([10, 20, 80]))
+    for port in small.ports:
+        port["log_bit_survival"] = math.log1p(-chance.choice([1e-6, 1e-5, 1e-4]))
+        port["pause_ps"] = chance.choice([50_000, 500_000])
+        port["refresh_ps"] = port["pause_ps"] // 2
+    for row in small.lanes:
+        row["queue_limit_bytes"] = chance.choice([5000, 50_000])
+        row.update(ecn_min_bytes=2000, ecn_max_bytes=9000, ecn_probability=0.5)
+        if chance.random() < 0.5:
+            row.update(xoff_bytes=4000, xon_bytes=2000, ingress_limit_bytes=20_000)
+    for k in range(9):
+        # Hosts 0, 2, 4 are left, 1, 3, 5 right; host k has port 2 k + 3.
+        a, b = chance.choice([0, 2, 4]), chance.choice([1, 3, 5])
+        there, back = [2 * a + 3, 0, 2 * b + 2], [2 * b + 3, 1, 2 * a + 2]
+        if k % 3 == 2:
+            there, back = back, there
+        q = small.queue_pair(
+            there,
+            back,
+            first=chance.choice([0, PSN_MODULUS - 3]),
+            priority=chance.choice([0, 3]),
+            ack_priority=chance.choice([0, 3, 6]),
+            ack_every=chance.choice([1, 4]),
+            window_bytes=chance.choice([3000, 30_000]),
+            timeout_ps=chance.choice([2_000_000, 5_000_000]),
+            retries=chance.choice([1, 7]),
+            reth_bytes=16,
+        )
+        small.send(q, chance.randrange(1, 20_000), chance.choice([None, 2000]), at=1000 * k)
+        after = (len(small.operations) - 1,)
+        small.compute(chance.randrange(100_000), at=None, after_delivered=after)
+    return small
+
+
+def _table(kind: np.dtype[Any], rows: list[Row]) -> Any:
+    """Make records of one type; fields that are not named are zero."""
+    table = np.zeros(len(rows), dtype=kind)
+    for record, row in zip(table, rows, strict=True):
+        for name, value in row.items():
+            record[name] = value
+    return table

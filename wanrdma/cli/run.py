@@ -1,0 +1,240 @@
+"""``wanrdma run``: one scenario, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..build.network import Network
+    from ..results.summary import RunResult
+    from ..scenario.load import LoadedScenario
+
+INTERRUPTED = 130  # exit status, as shells have it: 128 + SIGINT
+
+
+@click.command("run", epilog="Example: wanrdma run perftest --set lines.0.distance='500 km'")
+@click.argument("scenario")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the trace here, not to NAME-SEED.h5.",
+)
+@click.option("--force", is_flag=True, help="Let -o overwrite a file.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    metavar="N",
+    help="Seed of everything random, in place of the scenario's.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the scenario; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
+@click.option("--no-trace", is_flag=True, help="Write no HDF5 file.")
+@click.option("--quiet", is_flag=True, help="Print no tables and no progress.")
+@click.pass_context
+def command(
+    context: click.Context,
+    scenario: str,
+    output: Path | None,
+    force: bool,
+    seed: int | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    no_trace: bool,
+    quiet: bool,
+) -> None:
+    """Emulate SCENARIO, a built-in's name or a YAML file, and say what came of it.
+
+    The course of the run over time goes into an HDF5 file in the current folder.
+
+    Exit status: 0 the work was done; 1 it ran, but the work is unfinished; 2 bad input, or
+    nowhere to write; 130 interrupted.
+    """
+    if no_trace and output is not None:
+        raise click.UsageError("-o names a trace, --no-trace wants none: give one of them.")
+    if force and output is None:
+        raise click.UsageError("--force goes with -o: without -o nothing is overwritten.")
+    try:
+        from ..scenario.load import load
+
+        loaded = load(scenario, settings)
+        number = loaded.scenario.seed if seed is None else seed
+        with _interrupts() as interrupts:
+            if no_trace:
+                result, network = _emulate(loaded, number, interrupts, quiet)
+            else:
+                result, network = _trace(loaded, number, output, force, interrupts, quiet)
+    except KeyboardInterrupt:
+        click.echo("interrupted; nothing was kept", err=True)
+        context.exit(INTERRUPTED)
+    if as_json:
+        _print(json.dumps(result.to_json(), indent=2, allow_nan=False))
+    elif not quiet:
+        _show(result, loaded, network)
+    if interrupts.cut_short(result):
+        kept = f"; what there is of the trace is in {result.trace}" if result.trace else ""
+        click.echo(
+            f"interrupted after {result.simulated_s:.6g} s of simulated time{kept}", err=True
+        )
+        context.exit(INTERRUPTED)
+    context.exit(0 if result.status == "completed" else 1)
+
+
+class _Interrupts:
+    """Ctrl-C: the first one asks the run to stop after its slice, the second stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with suppress(OSError):
+            # Not by Python's streams: one may be in the middle of a write.
+            os.write(2, b"\nstopping; Ctrl-C again stops at once\n")
+
+    def cut_short(self, result: RunResult) -> bool:
+        """Tell whether it was the user that stopped the run, and not too late for that."""
+        return self.asked and result.status == "stopped"
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    """Take over Ctrl-C, so that it never falls between two steps of the emulator's state."""
+    interrupts = _Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts  # only the main thread hears signals
+        return
+    before = signal.signal(signal.SIGINT, interrupts)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _trace(
+    loaded: LoadedScenario,
+    seed: int,
+    output: Path | None,
+    force: bool,
+    interrupts: _Interrupts,
+    quiet: bool,
+) -> tuple[RunResult, Network]:
+    """Run a scenario and write its trace, having seen first that it can be written."""
+    from ..errors import OutputError
+    from ..results import trace
+
+    arguments = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    path = trace.reserve_trace(output, loaded, seed, arguments, force)
+    try:
+        result, network = _emulate(loaded, seed, interrupts, quiet)
+        complete = not interrupts.cut_short(result)
+        written = trace.write_trace(path, loaded, network, result, seed, arguments, complete)
+    except OutputError:
+        raise  # what could not be written has left a `.part` that says so
+    except BaseException:
+        trace.drop_reserved(path)
+        raise
+    return replace(result, trace=str(written)), network
+
+
+def _emulate(
+    loaded: LoadedScenario, seed: int, interrupts: _Interrupts, quiet: bool
+) -> tuple[RunResult, Network]:
+    """Run a scenario to its end, or until the user stops it."""
+    from ..build import build
+    from ..engine import run
+    from ..results.summary import summarise
+
+    network = build(loaded.scenario, seed)
+    with _progress(not quiet and sys.stderr.isatty(), network) as show_progress:
+
+        def on_slice(network: Network) -> None:
+            show_progress(network)
+            if interrupts.asked:
+                raise KeyboardInterrupt  # the engine ends the run as stopped
+
+        outcome = run(network, stop_ps=loaded.scenario.stop, on_slice=on_slice)
+    return summarise(loaded.scenario, network, outcome, seed), network
+
+
+@contextmanager
+def _progress(shown: bool, network: Network) -> Iterator[Callable[[Network], None]]:
+    """Show on standard error how far the run is: bytes delivered, simulated time, speed."""
+    if not shown:
+        yield lambda _network: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    from ..kernels.jit import CACHE_FOLDER
+    from ..results.summary import PS_A_SECOND, asked_bytes
+
+    compiled = CACHE_FOLDER is not None and any(CACHE_FOLDER.rglob("*.nbi"))
+    asked = sum(asked_bytes(network))
+    text, bar, share = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    with Progress(text, bar, share, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(
+            "loading the emulator" if compiled else "compiling the emulator, only this first time",
+            total=asked or None,
+        )
+        began = time.perf_counter()
+
+        def show_progress(network: Network) -> None:
+            run = network.tables.run[0]
+            simulated_s = int(run["clock_ps"]) / PS_A_SECOND
+            speed = int(run["packet_hops"]) / max(time.perf_counter() - began, 1e-3) / 1e6
+            progress.update(
+                task,
+                completed=int(network.tables.flows["delivered_bytes"].sum()),
+                description=f"{simulated_s:.6f} s simulated, {speed:.1f} M packet-hops/s",
+            )
+
+        yield show_progress
+
+
+def _show(result: RunResult, loaded: LoadedScenario, network: Network) -> None:
+    from ..results.table import new_console, show
+
+    console = new_console()
+    with console.capture() as captured:
+        show(result, loaded.scenario, network, console)
+    lines = captured.get().rstrip("\n").split("\n")
+    _print("\n".join(line.rstrip() for line in lines))  # cells are filled with blanks
+
+
+def _print(text: str) -> None:
+    # A name that the terminal's character set lacks must not lose the result.
+    encoding = sys.stdout.encoding or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise  # the reader left, as `| head` does; click ends quietly
+    except OSError as error:
+        from ..errors import OutputError
+
+        # What is left in the buffer would be tried again, and complained about, at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(f"cannot write to standard output: {error.strerror}") from error

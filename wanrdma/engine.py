@@ -1,0 +1,152 @@
+"""Runs a built network to its end, in slices, so that a person can watch and stop it."""
+
+import pickle
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numba.core import config
+
+from .build.network import Network
+from .kernels import loop
+from .kernels import tables as kt
+from .kernels.bins import store_partial_bin
+from .kernels.jit import CACHE_FOLDER
+
+Status = Literal["completed", "stopped", "incomplete"]
+FIRST_SLICE_EVENTS = 200_000
+SLICE_S = 0.1
+JIT_OFF = bool(config.DISABLE_JIT)
+CACHE_FAULTS = (EOFError, pickle.UnpicklingError, OSError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. Times in seconds of this machine, not of the simulation.
+
+    ``completed``: every operation finished. ``stopped``: the stop time came, or the user
+    stopped it. ``incomplete``: nothing more can happen, but operations are unfinished;
+    ``reason`` says why in a sentence.
+    """
+
+    status: Status
+    reason: str
+    wall_s: float
+    cpu_s: float
+
+
+def run(
+    network: Network,
+    stop_ps: int | None = None,
+    on_slice: Callable[[Network], None] | None = None,
+    *,
+    probe: bool = False,
+) -> Outcome:
+    """Run to the end, or up to and with `stop_ps` of simulated time.
+
+    Changes `network.tables` in place, and puts larger ones there when one is full.
+    `on_slice` is called about every 100 ms; it may raise KeyboardInterrupt, which ends the
+    run as stopped. With `probe` each packet's departures and arrivals are kept in
+    `tables.probes`.
+    """
+    network.tables.run["probing"] = probe
+    wall, cpu = time.perf_counter(), time.process_time()
+    interrupted = False
+    try:
+        code = _run_slices(network, kt.NEVER_PS if stop_ps is None else stop_ps, on_slice)
+    except KeyboardInterrupt:
+        code, interrupted = loop.TIME_IS_UP, True
+    if code == loop.TIME_IS_UP and not interrupted and stop_ps is not None:
+        network.tables.run["clock_ps"] = stop_ps
+    store_partial_bin(_run_table(network))
+    status, reason = _judge(network, code, interrupted)
+    return Outcome(status, reason, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _run_slices(
+    network: Network, until_ps: int, on_slice: Callable[[Network], None] | None
+) -> int:
+    events = FIRST_SLICE_EVENTS
+    while True:
+        began = time.perf_counter()
+        code = _advance(network, until_ps, events)
+        if code == loop.PACKETS_SHORT:
+            network.tables = _with_more_packets(network.tables)
+        elif code == loop.PROBES_SHORT:
+            network.tables = _with_more_probes(network.tables)
+        elif code == loop.SLICE_DONE:
+            took = max(time.perf_counter() - began, 1e-3)
+            events = max(1000, int(events * min(4.0, SLICE_S / took)))
+            if on_slice:
+                on_slice(network)
+        else:
+            return code
+
+
+def _advance(network: Network, until_ps: int, events: int) -> int:
+    network.tables.locate()
+    run_table = _run_table(network)
+    with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
+        try:
+            return int(loop.advance(run_table, until_ps, events))
+        except CACHE_FAULTS:
+            if JIT_OFF or CACHE_FOLDER is None or network.tables.run["events"][0]:
+                raise
+            # A damaged cache file must not stop a run: compile anew.
+            shutil.rmtree(CACHE_FOLDER, ignore_errors=True)
+            CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+            return int(loop.advance(run_table, until_ps, events))
+
+
+def _run_table(network: Network) -> Any:
+    """Return the record that kernels take; in plain Python its fields must be attributes."""
+    run = network.tables.run
+    return run.view(np.recarray) if JIT_OFF else run
+
+
+def _with_more_packets(tables: kt.Tables) -> kt.Tables:
+    """Double the packet pool; the new ones become free."""
+    old = len(tables.packets)
+    packets = np.zeros(2 * old, kt.packet)
+    packets[:old] = tables.packets
+    packets["next"][old:] = np.arange(old + 1, 2 * old + 1)
+    packets["next"][-1] = tables.run["free_head"][0]
+    tables.run["free_head"] = old
+    tables.run["free_packets"] += old
+    return tables._replace(packets=packets)
+
+
+def _with_more_probes(tables: kt.Tables) -> kt.Tables:
+    probes: Any = np.zeros(max(4096, 2 * len(tables.probes)), kt.probe)
+    probes[: len(tables.probes)] = tables.probes
+    return tables._replace(probes=probes)
+
+
+def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:
+    run = network.tables.run[0]
+    left = int(run["operations_left"])
+    if left == 0:
+        return "completed", "every operation finished"
+    unfinished = f"{left} of {len(network.tables.operations)} operations unfinished"
+    if interrupted:
+        return "stopped", f"interrupted, {unfinished}"
+    if code == loop.TIME_IS_UP:
+        return "stopped", f"the stop time came, {unfinished}"
+    return "incomplete", f"{_why_stuck(network)}; {unfinished}"
+
+
+def _why_stuck(network: Network) -> str:
+    pairs = network.tables.queue_pairs
+    broken = np.flatnonzero(pairs["in_error"])
+    if len(broken) == 0:
+        return "nothing more can happen: what is unfinished waits for credits or operations"
+    first = broken[np.argmin(pairs["error_ps"][broken])]
+    others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    return (
+        f"queue pair {network.queue_pair_names[first]}{others} went into error at "
+        f"{pairs['error_ps'][first] / 1e12:.9g} s: its {pairs['retries'][first]} retries "
+        "were used up"
+    )

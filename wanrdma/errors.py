@@ -1,0 +1,51 @@
+"""What can go wrong for a person who uses this package, as exceptions with plain messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class WanrdmaError(Exception):
+    """The parent of all errors that a person can put right; its text is meant for them."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a scenario, and where.
+
+    ``line`` and ``column`` count from 1, as editors do. ``key`` is the dotted path in the
+    scenario ("lines.0.distance"), empty where the problem is the file as a whole. ``setting``
+    is the KEY of the ``--set KEY=VALUE`` that it came by; it then has no place in the file, and
+    ``key`` is the path below that KEY.
+    """
+
+    message: str
+    file: str = ""
+    line: int | None = None
+    column: int | None = None
+    key: str = ""
+    setting: str | None = None
+
+    def __str__(self) -> str:
+        if self.setting is not None:
+            where = f"--set {self.setting}"
+        elif self.line is not None:
+            where = f"{self.file}:{self.line}:{self.column}"
+        else:
+            where = self.file
+        return f"{where}: error: " + (f"{self.key}: " if self.key else "") + self.message
+
+
+class ScenarioError(WanrdmaError):
+    """A scenario that cannot be used; ``problems`` holds everything found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class RunError(WanrdmaError):
+    """A scenario that is well written but cannot be run."""
+
+
+class OutputError(WanrdmaError):
+    """There is nowhere to write the results, or writing them failed."""

@@ -1,0 +1,275 @@
+"""The figures of a finished run: what each flow achieved, and what was lost, paused and resent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..kernels import tables as kt
+
+if TYPE_CHECKING:
+    from ..build.network import Network
+    from ..engine import Outcome, Status
+    from ..scenario.schema import Scenario
+
+PS_A_SECOND = 10**12
+
+# Counters of a flow: sums over its queue pairs. Those that NVIDIA's mlx5 driver has too bear
+# its names (`rdma statistic show`, /sys/class/infiniband/*/ports/*/hw_counters).
+COUNTERS = (
+    "tx_packets",
+    "retransmitted_packets",
+    "packet_seq_err",
+    "local_ack_timeout_err",
+    "req_transport_retries_exceeded",
+    "rx_acks",
+    "rx_naks",
+    "rx_packets",
+    "out_of_sequence",
+    "duplicate_request",
+    "naks_sent",
+    "acks_sent",
+    "np_ecn_marked_roce_packets",
+)
+
+
+@dataclass(frozen=True)
+class FlowResult:
+    """What one flow achieved: the data that one host sent another for one row of traffic.
+
+    ``bytes``: payload asked for.
+    ``completion_s``: from the first bit of the first packet to the last byte in order at the
+    receiver; None when not all bytes were delivered.
+    ``goodput_bps``: payload bits over that; None likewise.
+    ``steady_goodput_bps``: payload bits delivered after the first delivered packet, over the
+    time from that packet's delivery to the last one's; None when at most one was delivered.
+    ``counters``: ``delivered_bytes``, and the names in ``COUNTERS`` summed over queue pairs.
+    """
+
+    name: str
+    bytes: int
+    completion_s: float | None
+    goodput_bps: float | None
+    steady_goodput_bps: float | None
+    counters: dict[str, int]
+
+    @property
+    def group(self) -> str:
+        """The row of traffic it is of: its name up to the last dot."""
+        return self.name.rpartition(".")[0] or self.name
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a mapping that JSON can hold."""
+        return {
+            "name": self.name,
+            "bytes": self.bytes,
+            "completion_s": self.completion_s,
+            "goodput_bps": self.goodput_bps,
+            "steady_goodput_bps": self.steady_goodput_bps,
+            "counters": dict(self.counters),
+        }
+
+
+@dataclass(frozen=True)
+class CongestionDrop:
+    """Packets of one priority that found a full buffer at one port.
+
+    ``side`` is ``ingress`` where the priority is lossless: ``port`` reads ``node>peer``, and the
+    buffer of ``node`` for what comes from ``peer`` (XOFF + headroom) was too small, by
+    ``missing_bytes`` in the worst pause. It is ``egress`` where the priority is lossy: the queue
+    of ``node`` towards ``peer`` was at its limit; what it lacked is not known (None).
+    """
+
+    port: str
+    priority: int
+    packets: int
+    buffer_bytes: int
+    missing_bytes: int | None
+    side: Literal["ingress", "egress"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a mapping that JSON can hold."""
+        return {
+            "port": self.port,
+            "priority": self.priority,
+            "packets": self.packets,
+            "buffer_bytes": self.buffer_bytes,
+            "missing_bytes": self.missing_bytes,
+            "as": self.side,
+        }
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything that a person or a script reads from one run.
+
+    ``simulated_s`` is the emulator's clock at the end; ``wall_s`` and ``cpu_s`` are seconds of
+    this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered.
+    ``trace`` is the path of the HDF5 file, None when there is none.
+    """
+
+    scenario: str
+    seed: int
+    status: Status
+    reason: str
+    simulated_s: float
+    wall_s: float
+    cpu_s: float
+    packet_hops: int
+    flows: tuple[FlowResult, ...]
+    totals: dict[str, int]
+    max_queue_bytes: dict[str, int]
+    trace: str | None
+    drops: tuple[CongestionDrop, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a mapping that JSON can hold; it has no NaN and no infinity."""
+        return {
+            "scenario": self.scenario,
+            "seed": self.seed,
+            "status": self.status,
+            "reason": self.reason,
+            "simulated_s": self.simulated_s,
+            "wall_s": self.wall_s,
+            "cpu_s": self.cpu_s,
+            "packet_hops": self.packet_hops,
+            "flows": [flow.to_json() for flow in self.flows],
+            "totals": dict(self.totals),
+            "max_queue_bytes": dict(self.max_queue_bytes),
+            "trace": self.trace,
+            "congestion_drops": [drop.to_json() for drop in self.drops],
+        }
+
+
+def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int) -> RunResult:
+    """Read the figures of a run from the final state of its tables."""
+    run = network.tables.run[0]
+    queues = network.tables.ports["max_queued_bytes"].tolist()
+    return RunResult(
+        scenario=scenario.name,
+        seed=seed,
+        status=outcome.status,
+        reason=outcome.reason,
+        simulated_s=int(run["clock_ps"]) / PS_A_SECOND,
+        wall_s=float(outcome.wall_s),
+        cpu_s=float(outcome.cpu_s),
+        packet_hops=int(run["packet_hops"]),
+        flows=_flows(network),
+        totals=_totals(network),
+        max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),
+        trace=None,
+        drops=tuple(_congestion_drops(network)),
+    )
+
+
+def asked_bytes(network: Network) -> list[int]:
+    """Give the payload in bytes that each flow is asked to carry.
+
+    Returned credits belong to no flow and do not count.
+    """
+    operations = network.tables.operations
+    data = operations[(operations["kind"] == kt.SEND) & (operations["flow"] >= 0)]
+    return _sums(data["bytes"], data["flow"], len(network.flow_names))
+
+
+def flow_counters(network: Network) -> dict[str, list[int]]:
+    """Give every counter in ``COUNTERS`` summed over each flow's queue pairs."""
+    flow_of = np.asarray(network.queue_pair_flow, dtype=np.int64)
+    counted = flow_of >= 0
+    pairs = network.tables.queue_pairs[counted]
+    count = len(network.flow_names)
+    return {name: _sums(pairs[name], flow_of[counted], count) for name in COUNTERS}
+
+
+def _sums(values: Any, group_of: Any, groups: int) -> list[int]:
+    """Sum whole numbers by group; not by bincount, whose weights are floats."""
+    sums = np.zeros(groups, dtype=np.int64)
+    np.add.at(sums, group_of, values)
+    return [int(s) for s in sums]
+
+
+def _flows(network: Network) -> tuple[FlowResult, ...]:
+    asked = asked_bytes(network)
+    counters = flow_counters(network)
+    return tuple(
+        _flow(name, asked[f], network.tables.flows[f], {key: counters[key][f] for key in COUNTERS})
+        for f, name in enumerate(network.flow_names)
+    )
+
+
+def _flow(name: str, asked: int, flow: Any, counters: dict[str, int]) -> FlowResult:
+    delivered = int(flow["delivered_bytes"])
+    first_delivery_ps = int(flow["first_delivery_ps"])
+    last_delivery_ps = int(flow["last_delivery_ps"])
+
+    completion_s = goodput_bps = steady_bps = None
+    if 0 < asked <= delivered:
+        completion_ps = last_delivery_ps - int(flow["first_bit_ps"])
+        completion_s = completion_ps / PS_A_SECOND
+        goodput_bps = _rate_bps(asked, completion_ps)
+    if delivered > 0:
+        later_bytes = delivered - int(flow["first_delivery_bytes"])
+        if later_bytes > 0:
+            steady_bps = _rate_bps(later_bytes, last_delivery_ps - first_delivery_ps)
+    return FlowResult(
+        name=name,
+        bytes=asked,
+        completion_s=completion_s,
+        goodput_bps=goodput_bps,
+        steady_goodput_bps=steady_bps,
+        counters={"delivered_bytes": delivered, **counters},
+    )
+
+
+def _rate_bps(size_bytes: int, time_ps: int) -> float | None:
+    """Give bits a second from whole numbers, rounded once; None where no time passed."""
+    return size_bytes * 8 * PS_A_SECOND / time_ps if time_ps > 0 else None
+
+
+def _totals(network: Network) -> dict[str, int]:
+    ports, lanes, pairs = (
+        network.tables.ports,
+        network.tables.lanes,
+        network.tables.queue_pairs,
+    )
+    return {
+        "drops_congestion": int(lanes["drops_congestion"].sum()),
+        "drops_error": int(ports["rx_crc_errors"].sum()),
+        "retransmitted_packets": int(pairs["retransmitted_packets"].sum()),
+        "naks": int(pairs["packet_seq_err"].sum()),
+        "timeouts": int(pairs["local_ack_timeout_err"].sum()),
+        "qp_errors": int(pairs["in_error"].sum()),
+        "pause_frames": int(ports["tx_pause"].sum()),
+    }
+
+
+def dropped_at_ingress(lanes: Any) -> Any:
+    """Say of each lane whether it dropped what came in by it, rather than what was to leave.
+
+    A lossless lane counts both: what overran its ingress buffer, and what came in elsewhere by a
+    lossy lane and found its egress queue full. Only the first leaves ``missing_bytes``.
+    """
+    return (lanes["ingress_limit_bytes"] > 0) & (lanes["missing_bytes"] > 0)
+
+
+def _congestion_drops(network: Network) -> Iterable[CongestionDrop]:
+    """Name every lane that dropped packets, the worst first."""
+    lanes = network.tables.lanes
+    ingress = dropped_at_ingress(lanes)
+    dropping = np.flatnonzero(lanes["drops_congestion"]).tolist()
+    for index in sorted(dropping, key=lambda i: (-int(lanes[i]["drops_congestion"]), i)):
+        lane = lanes[index]
+        port, priority = divmod(index, kt.PRIORITIES)
+        at_ingress = bool(ingress[index])
+        limit = "ingress_limit_bytes" if at_ingress else "queue_limit_bytes"
+        yield CongestionDrop(
+            port=network.port_names[port],
+            priority=priority,
+            packets=int(lane["drops_congestion"]),
+            buffer_bytes=int(lane[limit]),
+            missing_bytes=int(lane["missing_bytes"]) if at_ingress else None,
+            side="ingress" if at_ingress else "egress",
+        )

@@ -1,0 +1,631 @@
+"""What a scenario file may say: one model a section, one described field a key.
+
+Each field carries its meaning, its unit and where its default comes from, so that the JSON
+Schema and the reference page are made from here and nothing is said twice. Sources:
+"published" (in a standard, a manual or a paper), "derived" (worked out from the others),
+"assumed" (a plain choice of ours: change it if you know better).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from . import checks, like
+from .found import Found
+from .hosts import Host, expand, pair, written_well
+from .units import (
+    Bytes,
+    BytesOrAuto,
+    DelayPerLength,
+    Distance,
+    Metres,
+    OnePortRate,
+    PortRate,
+    Rate,
+    SomeBytes,
+    TimePs,
+    show_bytes,
+)
+
+MOST_MESSAGE_BYTES = 2**31
+"""The largest RDMA message (InfiniBand specification); longer ones are cut."""
+
+NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
+_Size = TypeVar("_Size", int, int | None)
+
+SITE_NAME = r"^[a-z][a-z0-9_-]*$"
+
+
+def _figure(default: Any, description: str, *, source: str, unit: str = "", **limits: Any) -> Any:
+    """Describe a field that is a figure: its unit, and where its default comes from."""
+    extra: dict[str, Any] = {"source": source} | ({"unit": unit} if unit else {})
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+def _part(description: str) -> Any:
+    """Describe a field that is a section of its own, with all its defaults if not given."""
+    return Field({}, description=description)
+
+
+def _later(*values: str) -> BeforeValidator:
+    """Refuse values whose place is kept but which are not built yet."""
+
+    def refuse(value: object) -> object:
+        if value in values:
+            raise ValueError(f"{value!r} is not built yet")
+        return value
+
+    return BeforeValidator(refuse)
+
+
+def _refuse(problems: list[Found]) -> None:
+    """Raise all ``problems`` of a model at once; ``load`` gives each its place in the file."""
+    if problems:
+        text = "; ".join(
+            ".".join(map(str, found.places[0])) + ": " + found.message for found in problems
+        )
+        raise PydanticCustomError("refused", "{text}", {"text": text, "problems": problems})
+
+
+def _not_above(low: _Size, info: ValidationInfo, high_name: str) -> _Size:
+    """Return ``low`` unless it is above the other field, which comes before it."""
+    high = info.data.get(high_name)
+    if low is not None and high is not None and low > high:
+        text = f"{info.field_name} ({show_bytes(low)}) may not be above {high_name} "
+        text += f"({show_bytes(high)})"
+        raise PydanticCustomError("pair", "{text}", {"text": text, "other": high_name})
+    return low
+
+
+class Section(BaseModel):
+    """Any section of a scenario: unknown keys are refused, and nothing changes afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+    short_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys that a file may use in place of another one."""
+    short_form: ClassVar[str | None] = None
+    """The key that a bare text stands for: ``fabric: one-switch``."""
+    keys_for_later: ClassVar[tuple[str, ...]] = ()
+    """Keys whose place is kept but which are not built yet."""
+
+
+class Framing(Section):
+    """Bytes that a packet takes on the line beside its payload."""
+
+    overhead: Bytes = _figure(
+        "82 B",
+        "Line time of a data packet beyond its payload: preamble, Ethernet, IPv4, UDP, BTH, "
+        "ICRC, FCS and inter-frame gap.",
+        source="published: RoCEv2 over Ethernet, 8+14+20+8+12+4+4+12",
+        unit="byte",
+    )
+    reth: Bytes = _figure(
+        "16 B",
+        "Line time more for the first packet of a WRITE: its RETH.",
+        source="published: InfiniBand specification",
+        unit="byte",
+    )
+    ack: Bytes = _figure(
+        "86 B",
+        "Line time of an ACK or NAK: as a data packet without payload, with AETH.",
+        source="published: RoCEv2 over Ethernet, 82+4",
+        unit="byte",
+    )
+
+
+class Nic(Section):
+    """What the NICs are set to. Under a site, only the keys given there override these."""
+
+    rate: OnePortRate = _figure("400 Gbps", "Rate of a NIC's port.", source="assumed", unit="bit/s")
+    mtu: Literal[256, 512, 1024, 2048, 4096] = _figure(
+        4096, "Largest payload of a packet.", source="published: RoCEv2's path MTUs", unit="byte"
+    )
+    window: BytesOrAuto = _figure(
+        "auto",
+        "Payload that a queue pair may have unacknowledged; 'auto': what keeps the NIC busy "
+        "over its longest path.",
+        source="derived: NIC rate x round-trip time",
+        unit="byte",
+    )
+    queue_pairs: int = _figure(
+        1,
+        "Queue pairs from one host to another; a row of traffic is split evenly over them.",
+        source="published: default of NCCL and HCCL",
+        ge=1,
+    )
+    timeout: int = _figure(
+        20,
+        "Exponent n of the ACK timer, 4.096 us x 2^n; 0: no timer.",
+        source="published: default of HCCL and of NCCL since 2.23",
+        ge=0,
+        le=31,
+    )
+    timeout_detection: float = _figure(
+        1.0,
+        "The timer expires after this many times 4.096 us x 2^n.",
+        source="published: InfiniBand specification allows 1 to 4",
+        ge=1,
+        le=4,
+    )
+    retries: int = _figure(
+        7,
+        "Timeouts and NAKs without progress that a queue pair survives.",
+        source="published: default of NCCL, HCCL and perftest",
+        ge=0,
+        le=7,
+    )
+    ack_every: int = _figure(
+        1,
+        "Packets that one ACK may acknowledge; the last of a message always gets one.",
+        source="assumed",
+        unit="packet",
+        ge=1,
+    )
+    priority: int = _figure(
+        3, "Priority (802.1p) of data packets.", source="published: usual for RoCE", ge=0, le=7
+    )
+    ack_priority: int | None = _figure(
+        None,
+        "Priority of ACKs and NAKs; when not given, as the data's.",
+        source="assumed",
+        ge=0,
+        le=7,
+    )
+    congestion_control: Annotated[Literal["none"], _later("dcqcn", "pacing")] = _figure(
+        "none", "How a NIC slows down when told of congestion.", source="assumed"
+    )
+    framing: Framing = _part("Bytes beside the payload.")
+
+
+class Pfc(Section):
+    """Priority flow control of a site's switches (IEEE 802.1Qbb)."""
+
+    short_keys = {"priority": "priorities"}
+
+    priorities: list[Annotated[int, Field(ge=0, le=7)]] = _figure(
+        [3],
+        "The lossless priorities; 'priority: 3' does for one.",
+        source="published: usual for RoCE",
+        min_length=1,
+        max_length=8,
+    )
+    xoff: Bytes = _figure(
+        "256 KiB",
+        "A port asks its peer to stop once more than this is stored from it.",
+        source="assumed",
+        unit="byte",
+    )
+    xon: Bytes = _figure(
+        "128 KiB", "It asks to go on at this or less.", source="assumed", unit="byte"
+    )
+    headroom: BytesOrAuto = _figure(
+        "auto",
+        "Room above xoff for what still comes; 'auto': rate x round trip of the cable + 2 frames.",
+        source="derived: worst case, nothing drains",
+        unit="byte",
+    )
+    quanta: int = _figure(
+        65535,
+        "Pause time that one PFC frame asks for, in quanta of 512 bit times.",
+        source="published: IEEE 802.1Qbb's largest",
+        unit="quantum",
+        ge=1,
+        le=65535,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_priority(cls, data: object) -> object:
+        """Take ``priority: 3`` for ``priorities: [3]``."""
+        if not isinstance(data, Mapping) or "priority" not in data:
+            return data
+        if "priorities" in data:
+            _refuse([Found([("priority",)], "give priority or priorities, not both")])
+        rest = {key: value for key, value in data.items() if key != "priority"}
+        return rest | {"priorities": [data["priority"]]}
+
+    @field_validator("priorities")
+    @classmethod
+    def _each_once(cls, priorities: list[int]) -> list[int]:
+        if len(set(priorities)) < len(priorities):
+            raise ValueError(f"{priorities} names a priority twice")
+        return priorities
+
+    @field_validator("xon")
+    @classmethod
+    def _below_xoff(cls, xon: int, info: ValidationInfo) -> int:
+        return _not_above(xon, info, "xoff")
+
+
+class Ecn(Section):
+    """When a switch marks packets (RED between two levels of one queue)."""
+
+    kmin: Bytes = _figure(
+        "800 kB",
+        "No packet is marked while its queue holds this or less.",
+        source="published: research simulators' DCQCN, 400G",
+        unit="byte",
+    )
+    kmax: Bytes = _figure(
+        "3200 kB",
+        "Every packet is marked once its queue holds this or more.",
+        source="published: research simulators' DCQCN, 400G",
+        unit="byte",
+    )
+    pmax: float = _figure(
+        0.2,
+        "Probability of a mark just below kmax; it grows from 0 at kmin.",
+        source="published: research simulators' DCQCN",
+        ge=0,
+        le=1,
+    )
+
+    @field_validator("kmax")
+    @classmethod
+    def _above_kmin(cls, kmax: int, info: ValidationInfo) -> int:
+        kmin = info.data.get("kmin")
+        if kmin is not None and kmax <= kmin:
+            text = f"kmax ({show_bytes(kmax)}) must be above kmin ({show_bytes(kmin)})"
+            raise PydanticCustomError("pair", "{text}", {"text": text, "other": "kmin"})
+        return kmax
+
+
+def _none_text(value: object) -> object:
+    return None if value == "none" else value
+
+
+class Fabric(Section):
+    """The switches of a site. A bare text is its type: ``fabric: one-switch``."""
+
+    short_form = "type"
+
+    type: Literal["leaf-spine", "one-switch"] = _figure(
+        "leaf-spine",
+        "Leaves and spines, or one switch between hosts and gateway.",
+        source="published: leaf-spine in the 329 km trial",
+    )
+    leaves: int = _figure(
+        2, "Leaf switches; hosts are spread over them.", source="assumed", ge=1, le=1024
+    )
+    spines: int = _figure(2, "Spine switches.", source="assumed", ge=1, le=1024)
+    rate: Rate = _figure(
+        "400 Gbps",
+        "Links from leaf to spine and from spine to gateway.",
+        source="assumed",
+        unit="bit/s",
+    )
+    cable: Metres = _figure(
+        "30 m", "Length of every link inside the site.", source="assumed", unit="metre"
+    )
+    latency: TimePs = _figure(
+        0,
+        "A switch's forwarding latency, added to each link that enters one.",
+        source="assumed",
+        unit="ps",
+    )
+    pfc: Annotated[Pfc | None, BeforeValidator(_none_text)] = _part(
+        "Priority flow control; 'none' turns it off."
+    )
+    ecn: Annotated[Ecn | None, BeforeValidator(_none_text)] = Field(
+        None, description="Marking; without it switches mark nothing."
+    )
+    queue_limit: Bytes = _figure(
+        "16 MiB",
+        "What one priority without PFC may queue at a port; what comes on top is dropped.",
+        source="assumed",
+        unit="byte",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_type(cls, data: object) -> object:
+        return {"type": data} if isinstance(data, str) else data
+
+
+class Gateway(Section):
+    """The switch between a site's fabric and its optical terminals."""
+
+    rate: Rate | None = _figure(
+        None,
+        "Ports towards each line's terminal; when not given, as the line's.",
+        source="derived: the line's rate",
+        unit="bit/s",
+    )
+
+
+class Site(Section):
+    """A data centre: hosts, the switches between them, and the gateway to its lines."""
+
+    like: str | None = Field(
+        None, description="Take this other site's settings; the keys given here win."
+    )
+    hosts: int = Field(
+        description="Hosts, with one NIC each; they are numbered from 0.",
+        ge=1,
+        le=65536,
+        examples=[16],
+    )
+    nic: Nic = _part("What differs from the scenario's nic. Read Scenario.site_nic(name).")
+    fabric: Fabric = _part("The site's switches.")
+    gateway: Gateway = _part("The switch towards the lines.")
+    convergence: Annotated[str | None, Field(pattern=checks.CONVERGENCE)] = Field(
+        None,
+        description="All NICs' rate over all lines' rate, like '4:1'; derived, so only checked.",
+        examples=["4:1"],
+    )
+
+
+class Otn(Section):
+    """The optical terminals at the two ends of a line, and how they keep it lossless."""
+
+    flow_control: Annotated[Literal["none", "cooperative"], _later("transparent")] = _figure(
+        "none",
+        "'none': what finds no room is lost. 'cooperative': the terminals end PFC, buffer at "
+        "the far end and hold back the near end over the line.",
+        source="published: 'wide-area lossless' of the field trials is cooperative",
+    )
+    buffer: Bytes = _figure(
+        "256 MiB",
+        "Receiving buffer of each terminal for each port of the line.",
+        source="assumed",
+        unit="byte",
+    )
+    xoff: BytesOrAuto = _figure(
+        "auto",
+        "The far end holds back the near end once more than this is stored; 'auto': buffer less "
+        "worst-case headroom.",
+        source="derived: buffer - rate x round trip - 3 frames",
+        unit="byte",
+    )
+    xon: BytesOrAuto = _figure(
+        "auto", "It lets go on at this or less.", source="derived: from xoff", unit="byte"
+    )
+    client_buffer: Bytes = _figure(
+        "16 MiB",
+        "The near end's buffer towards its gateway, which it pauses by PFC.",
+        source="assumed",
+        unit="byte",
+    )
+    latency: TimePs = _figure(
+        "5 us",
+        "Each terminal, each way: framing, FEC, transponder.",
+        source="assumed: a few microseconds, not verified",
+        unit="ps",
+    )
+
+    @field_validator("xoff")
+    @classmethod
+    def _inside_buffer(cls, xoff: int | None, info: ValidationInfo) -> int | None:
+        return _not_above(xoff, info, "buffer")
+
+    @field_validator("xon")
+    @classmethod
+    def _below_xoff(cls, xon: int | None, info: ValidationInfo) -> int | None:
+        explicit = info.data.get("xoff") is not None
+        return _not_above(xon, info, "xoff" if explicit else "buffer")
+
+
+class Errors(Section):
+    """What the line damages."""
+
+    process: Annotated[
+        Literal["bits"], _later("codewords", "pre-fec", "gilbert-elliott", "packets")
+    ] = _figure("bits", "'bits': each bit for itself.", source="assumed")
+    post_fec_ber: float = _figure(
+        0.0,
+        "Bit error ratio of what the line delivers, after its FEC.",
+        source="assumed: a clean line",
+        ge=0,
+        lt=0.5,
+    )
+
+
+class Line(Section):
+    """An optical path between two sites."""
+
+    keys_for_later = ("protection",)
+
+    between: list[str] = Field(
+        description="The two sites that it joins.",
+        min_length=2,
+        max_length=2,
+        examples=[["a", "b"]],
+    )
+    distance: Distance = Field(
+        description="Length of the fibre, at most 20,000 km.",
+        json_schema_extra={"unit": "metre"},
+        examples=["329 km"],
+    )
+    delay: DelayPerLength = _figure(
+        "4.9 us/km",
+        "How long light takes.",
+        source="published: glass, n 1.468",
+        unit="ps/metre",
+    )
+    rate: Rate = Field(
+        description="Ports of the line and their rate.",
+        json_schema_extra={"unit": "bit/s"},
+        examples=["2 x 400 Gbps"],
+    )
+    otn: Otn = _part("The terminals at its ends.")
+    errors: Errors = _part("What it damages.")
+
+
+class Slots(Section):
+    """A transfer in slots with credits, as collective libraries send."""
+
+    count: int = Field(
+        description="Slots that may be under way at once.",
+        ge=1,
+        le=2**23,
+        examples=[8],
+    )
+    bytes: SomeBytes = Field(
+        description="Size of a slot.", json_schema_extra={"unit": "byte"}, examples=["512 KiB"]
+    )
+    credit: SomeBytes = _figure(
+        "64 B", "Size of the message that gives a slot back.", source="assumed", unit="byte"
+    )
+
+    @field_validator("bytes")
+    @classmethod
+    def _one_message(cls, size: int) -> int:
+        if size > MOST_MESSAGE_BYTES:
+            raise ValueError(f"{show_bytes(size)} is too large; an RDMA message is at most 2 GiB")
+        return size
+
+
+class Work(Section):
+    """A row of traffic: a transfer (from, to, bytes) or a computation (compute, at)."""
+
+    name: str = Field(description="Its name, used once.", pattern=NAME, examples=["write"])
+    source: Annotated[str | None, AfterValidator(written_well)] = Field(
+        None,
+        alias="from",
+        description="Hosts that send: SITE.N, SITE.* or SITE.A-B.",
+        examples=["a.0"],
+    )
+    target: Annotated[str | None, AfterValidator(written_well)] = Field(
+        None, alias="to", description="Hosts that receive.", examples=["b.0"]
+    )
+    bytes: SomeBytes | None = Field(
+        None,
+        description="Payload from each sender to each of its receivers.",
+        json_schema_extra={"unit": "byte"},
+        examples=["4 GiB"],
+    )
+    message: SomeBytes | None = Field(
+        None,
+        description="Cut into messages of this size; one message of all when not given. "
+        "Above 2 GiB they are cut to 2 GiB.",
+        json_schema_extra={"unit": "byte"},
+        examples=["64 KiB"],
+    )
+    start: TimePs = Field(
+        0,
+        description="Not before this time.",
+        json_schema_extra={"unit": "ps"},
+        examples=["0 s"],
+    )
+    queue_pairs: int | None = Field(
+        None, description="Overrides nic.queue_pairs for this row.", ge=1
+    )
+    slots: Slots | None = Field(None, description="Send in slots with credits.")
+    priority: int | None = Field(
+        None, description="Overrides nic.priority for this row.", ge=0, le=7
+    )
+    compute: TimePs | None = Field(
+        None,
+        description="How long a computation lasts.",
+        json_schema_extra={"unit": "ps"},
+        examples=["10 ms"],
+    )
+    at: Annotated[str | None, AfterValidator(written_well)] = Field(
+        None, description="Hosts that compute.", examples=["a.*"]
+    )
+    after: list[str] = Field(
+        [],
+        description="Wait for these rows: NAME.delivered (or NAME) and NAME.sent of a transfer, "
+        "NAME of a computation.",
+        examples=[["forward.delivered"]],
+    )
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether this row sends; otherwise it computes."""
+        return self.compute is None
+
+
+class Scenario(Section):
+    """Sites, the lines between them, what the NICs are set to, and the work."""
+
+    keys_for_later = ("training", "events")
+
+    name: str = Field(
+        description="Name of the scenario, and of its result files.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=64,
+        examples=["perftest"],
+    )
+    description: str = Field("", description="What it shows.")
+    sites: dict[Annotated[str, Field(pattern=SITE_NAME)], Site] = Field(
+        description="The data centres, by name.", min_length=1, examples=[{"a": {"hosts": 1}}]
+    )
+    lines: list[Line] = Field([], description="The optical paths between them.")
+    nic: Nic = _part("What the NICs are set to.")
+    traffic: list[Work] = Field(
+        description="The work: transfers and computations.",
+        min_length=1,
+        examples=[[{"name": "write", "from": "a.0", "to": "b.0", "bytes": "1 GiB"}]],
+    )
+    seed: int = Field(
+        1, description="The same seed gives the same run.", ge=0, lt=2**63, examples=[1]
+    )
+    stop: TimePs | None = Field(
+        None,
+        description="The run stops at this time at the latest.",
+        json_schema_extra={"unit": "ps"},
+        examples=["1 s"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _like(cls, data: object) -> object:
+        resolved, problems = like.resolve(data)
+        _refuse(problems)
+        return resolved
+
+    @model_validator(mode="after")
+    def _cross_checks(self) -> "Scenario":
+        _refuse(checks.across(self.sites, self.lines, self.traffic, self.nic))
+        return self
+
+    def site_nic(self, site: str) -> Nic:
+        """Return the settings of one site's NICs: the scenario's, with what the site overrides."""
+        return checks.merged_nic(self.nic, self.sites[site].nic)
+
+    def hosts(self, selector: str) -> list[Host]:
+        """Hosts, as (site, index), that SITE.N, SITE.* or SITE.A-B names."""
+        return expand(selector, {name: site.hosts for name, site in self.sites.items()})
+
+    def pairs(self, work: Work) -> list[tuple[Host, Host]]:
+        """Sender and receiver of each transfer that a row stands for, in order."""
+        if work.source is None or work.target is None:
+            raise ValueError(f"{work.name} is a computation")
+        return pair(self.hosts(work.source), self.hosts(work.target))
+
+    def convergence(self, site: str) -> float | None:
+        """All its NICs' rate over all its lines' rate; None for a site without lines."""
+        return checks.convergence(site, self.sites[site].hosts, self.site_nic(site), self.lines)
+
+
+__all__ = [
+    "Ecn",
+    "Errors",
+    "Fabric",
+    "Framing",
+    "Gateway",
+    "Line",
+    "Nic",
+    "Otn",
+    "Pfc",
+    "PortRate",
+    "Scenario",
+    "Site",
+    "Slots",
+    "Work",
+]
