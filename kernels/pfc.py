@@ -43,10 +43,17 @@ def resume_if_drained(run, lane_index):
 
 @jit
 def send_pause_frame(run, p, now_ps):
-    """Send one PFC frame for all the requests of port p."""
+    """Send one PFC frame for all the requests of port p.
+
+    One that stops any priority stops all that are meant to be: the refresh starts anew with
+    each such frame, and would never come for one priority while another comes and goes.
+    """
     port = get_port(run, p)
     named = port.pause_requests
     stopped = named & port.pausing
+    if stopped:
+        stopped = port.pausing
+        named |= stopped
     port.pause_requests = 0
     i = take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), PFC_FRAME_BYTES, 0)
     departure = start_frame(run, p, i, now_ps)

@@ -32,7 +32,9 @@ class Problem:
             where = f"{self.file}:{self.line}:{self.column}"
         else:
             where = self.file
-        return f"{where}: error: " + (f"{self.key}: " if self.key else "") + self.message
+        text = f"{where}: error: " + (f"{self.key}: " if self.key else "") + self.message
+        # A terminal must not obey, nor an encoder fail on, what a file happens to hold.
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class ScenarioError(WanrdmaError):

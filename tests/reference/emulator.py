@@ -170,6 +170,9 @@ class Emulator:
         port = self.ports[p]
         if port.pause_requests:
             named, stops = port.pause_requests, port.pause_requests & port.pausing
+            if stops:
+                stops = port.pausing
+                named |= stops
             port.pause_requests = 0
             return Packet(PFC, PFC_FRAME_BYTES, psn=named | stops << PRIORITIES)
         for c in reversed(range(PRIORITIES)):
@@ -564,16 +567,14 @@ class Emulator:
     def begin(self, o: int) -> None:
         """Start a computation, or post a send."""
         operation = self.operations[o]
+        operation.status = RUNNING
+        operation.start_ps = self.now
         if operation.kind == COMPUTE:
-            operation.status = RUNNING
-            operation.start_ps = self.now
             self.at(self.now + operation.duration_ps, Phase.OPERATION, o, self.computed, o)
             return
         pair = self.queue_pairs[operation.queue_pair]
         if pair.in_error:
             return
-        operation.status = RUNNING
-        operation.start_ps = self.now
         self.post(o, operation, pair)
         self.check_ready(operation.queue_pair)
 

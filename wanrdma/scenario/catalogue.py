@@ -25,7 +25,7 @@ def read(name: str) -> str:
     known = names()
     if name not in known:
         message = f"no built-in scenario of this name; {among(name, known, 'built in')}"
-        if Path(name).exists():
+        if Path(name).is_file():
             message += f"; for the file write ./{name}"
         raise ScenarioError([Problem(message, name)])
     return files("wanrdma.scenarios").joinpath(f"{name}.yaml").read_text(encoding="utf-8")

@@ -57,9 +57,8 @@ def loads(text: str, settings: Sequence[str] = (), *, origin: str = "scenario") 
         data, wrong = yaml_file.plain(edited, origin)
         text = yaml_file.dump(edited)
     places = explain.Places(origin, original, data, set_keys)
-    problems += [places.problem(Found([place], said), of_key=False) for place, said in wrong]
     scenario, found = _check(data)
-    problems += [places.problem(one, of_key=of_key) for one, of_key in found]
+    problems += [places.problem(one, of_key=of_key) for one, of_key in wrong + found]
     if problems or scenario is None:
         raise ScenarioError(sorted(dict.fromkeys(problems), key=_file_order))
     return LoadedScenario(scenario, text, origin)
@@ -111,7 +110,7 @@ def _across_what_is_right(data: Any) -> list[Found]:
     Whatever follows from a stand-in is left out.
     """
     sites, lines, rows = data.get("sites"), data.get("lines", []), data.get("traffic", [])
-    if not isinstance(sites, dict) or not isinstance(lines, list):
+    if not isinstance(sites, dict) or not sites or not isinstance(lines, list):
         return []
     rows = rows if isinstance(rows, list) else []
     wrong: set[Place] = set()

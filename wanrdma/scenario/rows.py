@@ -95,8 +95,11 @@ def _route(
         return
     here, there = site_of(work.source), site_of(work.target)
     ends = [line.between for line in lines if line is not None]
-    if here in sites and there in sites and there not in _reached(here, ends):
+    if any(name not in sites for name in (here, there, *(end for two in ends for end in two))):
+        return
+    if there not in _reached(here, ends):
         between: list[Place] = [("lines", index, "between") for index in range(len(lines))]
+        between = between or [("lines",)]
         text = f"no line leads from {here!r} to {there!r}"
         yield Found([(*row, "to"), (*row, "from"), *between], text)
 

@@ -34,7 +34,7 @@ def apply_settings(tree: CommentedMap, settings: Sequence[str]) -> tuple[list[st
             _set(tree, key, _value(text))
             done.append(key)
         except _RefusedError as error:
-            problems.append(Problem(str(error), setting=key))
+            problems.append(Problem(str(error), setting=key or shorten(setting)))
     return done, problems
 
 
@@ -52,7 +52,7 @@ def _value(text: str) -> Any:
     except ScenarioError as error:
         raise _RefusedError(f"{shorten(text)}: {error.problems[0].message}") from None
     if wrong:
-        raise _RefusedError(f"{shorten(text)}: {wrong[0][1]}")
+        raise _RefusedError(f"{shorten(text)}: {wrong[0][0].message}")
     return value
 
 

@@ -29,11 +29,10 @@ LEAST_BPS = 10**6
 
 # Short, and its exponent too: "1e999999999 B" would otherwise fill the memory.
 _NUMBER = r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
-_QUANTITY = re.compile(
-    rf"\s*({_NUMBER})\s*([A-Za-z\u00b5\u03bc_]+(?:\s*/\s*[A-Za-z\u00b5\u03bc_]+)?)\s*"
-)
-_BARE = re.compile(rf"\s*{_NUMBER}\s*")
-_PORTS = re.compile(r"\s*(\d{1,9})\s*[x\u00d7]\s*(\S.*)", re.DOTALL)
+_UNIT = "[A-Za-z\u00b5\u03bc]+"  # the two letters that people use for micro
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*({_UNIT}(?:\s*/\s*{_UNIT})?)\s*", re.ASCII)
+_BARE = re.compile(rf"\s*{_NUMBER}\s*", re.ASCII)
+_PORTS = re.compile(r"\s*(\d{1,9})\s*[x\u00d7]\s*(\S.*)", re.ASCII | re.DOTALL)
 
 
 class QuantityError(ValueError):

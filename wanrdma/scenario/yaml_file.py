@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import Problem, ScenarioError
-from .found import Place
+from .found import Found, Place
 from .units import shorten
 
 MOST_FILE_BYTES = 4 * 2**20
@@ -46,6 +46,7 @@ def _yaml() -> YAML:
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
     yaml.width = 4096  # do not fold people's lines
+    yaml.max_depth = MOST_DEPTH + 2  # older versions ignore it and meet Python's own limit
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
 
@@ -69,14 +70,16 @@ def parse(text: str, file: str) -> Any:
         mark = error.problem_mark or error.context_mark
         what = ", ".join(part for part in (error.context, error.problem) if part)
         what = f"is not YAML: {what or 'cannot be read'}"
+        if "maximum depth" in what:
+            what = f"is nested more than {MOST_DEPTH} levels deep"
         if mark is None:
             raise refuse(what) from None
         raise refuse(what, mark.line + 1, mark.column + 1) from None
     except ReaderError as error:
-        before = text[: error.position] if isinstance(error.position, int) else ""
+        before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise refuse(
-            f"is not text: character U+{ord(str(error.character)):04X}", line, column
+            f"is not text: it has the character U+{error.character:04X}", line, column
         ) from None
     except RecursionError:
         raise refuse("is nested too deeply") from None
@@ -97,13 +100,13 @@ def dump(tree: Any) -> str:
     return stream.getvalue()
 
 
-def plain(tree: Any, file: str) -> tuple[Any, list[tuple[Place, str]]]:
+def plain(tree: Any, file: str) -> tuple[Any, list[tuple[Found, bool]]]:
     """Turn a tree into plain dicts, lists and scalars, with aliases written out.
 
-    Returns what is wrong with keys and values as (place, message) beside it. Raises
+    Returns beside it what is wrong with values and keys, each with whether it is a key. Raises
     ScenarioError when it is too much or too deep.
     """
-    found: list[tuple[Place, str]] = []
+    found: list[tuple[Found, bool]] = []
     left = MOST_VALUES
 
     def convert(value: Any, place: Place) -> Any:
@@ -121,7 +124,7 @@ def plain(tree: Any, file: str) -> tuple[Any, list[tuple[Place, str]]]:
                 if isinstance(key, str):
                     mapping[str(key)] = convert(below, (*place, str(key)))
                 else:
-                    found.append((place, f"key {shorten(key)} must be text"))
+                    found.append((Found([(*place, key)], "a key must be text"), True))
             return mapping
         if isinstance(value, list):
             return [convert(below, (*place, index)) for index, below in enumerate(value)]
@@ -134,8 +137,9 @@ def plain(tree: Any, file: str) -> tuple[Any, list[tuple[Place, str]]]:
             return bool(value)
         if isinstance(value, datetime.date):
             return value.isoformat()
-        found.append((place, f"is of a kind that a scenario has no use for: {shorten(value)}"))
-        return None
+        text = f"is of a kind that a scenario has no use for: {shorten(value)}"
+        found.append((Found([place], text), False))
+        return str(value)
 
     return convert(tree, ()), found
 
