@@ -28,8 +28,8 @@ def _row_maker(dtype):
     record = from_dtype(dtype)
 
     @intrinsic
-    def row(typing_context, address, place):
-        def make(context, builder, signature, arguments):
+    def row(_typing, _address, _place):
+        def make(context, builder, _signature, arguments):
             size = context.get_constant(types.int64, dtype.itemsize)
             where = builder.add(arguments[0], builder.mul(arguments[1], size))
             return builder.inttoptr(where, context.get_value_type(record))
@@ -40,20 +40,20 @@ def _row_maker(dtype):
 
 
 @intrinsic
-def load(typing_context, address, place):
-    """Return element `place` of the int64 array at an address."""
+def load(_typing, _address, _place):
+    """Return one element of the int64 array at an address."""
 
-    def make(context, builder, signature, arguments):
+    def make(context, builder, _signature, arguments):
         return builder.load(_element(context, builder, arguments))
 
     return types.int64(types.int64, types.int64), make
 
 
 @intrinsic
-def store(typing_context, address, place, value):
-    """Set element `place` of the int64 array at an address."""
+def store(_typing, _address, _place, _value):
+    """Set one element of the int64 array at an address."""
 
-    def make(context, builder, signature, arguments):
+    def make(context, builder, _signature, arguments):
         builder.store(arguments[2], _element(context, builder, arguments))
         return context.get_dummy_value()
 
@@ -79,11 +79,11 @@ if config.DISABLE_JIT:
         return lambda address, place: _memory(int(address + place * dtype.itemsize), dtype)[0]
 
     def load(address, place):
-        """Return element `place` of the int64 array at an address."""
+        """Return one element of the int64 array at an address."""
         return int(_memory(int(address + 8 * place), INT64)[0])
 
     def store(address, place, value):
-        """Set element `place` of the int64 array at an address."""
+        """Set one element of the int64 array at an address."""
         _memory(int(address + 8 * place), INT64)[0] = value
 
 

@@ -14,7 +14,6 @@ from typing import Any
 import numba
 from numba.core import config
 
-
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 

@@ -15,7 +15,7 @@ from .heap import (
     close_hole,
     push,
 )
-from .jit import entry, jit, jit_inlined
+from .jit import entry, jit_inlined
 from .operations import handle_operation
 from .packets import PACKETS_AN_EVENT
 from .pfc import refresh

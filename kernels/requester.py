@@ -12,6 +12,7 @@ from .link import start_frame
 from .packets import take
 from .serve import ask_to_serve
 from .tables import (
+    ACK_REQUESTED,
     DATA,
     LAST_OF_MESSAGE,
     MAX_OUTSTANDING_PACKETS,
@@ -36,8 +37,12 @@ def can_send(run, qp):
     if qp.in_error or qp.next >= qp.posted:
         return False
     operation = get_operation(run, qp.next_operation)
-    if qp.next_message >= operation.credits:
-        return False
+    return qp.next_message < operation.credits and fits_window(qp, operation)
+
+
+@jit
+def fits_window(qp, operation):
+    """Tell whether packet `next`, which is of this operation, fits in the window."""
     if qp.next - qp.oldest >= MAX_OUTSTANDING_PACKETS:
         return False
     outstanding = qp.next_byte - qp.oldest_byte
@@ -104,24 +109,27 @@ def send_data(run, q, now_ps):
     packet = get_packet(run, i)
     packet.payload_bytes = payload
     packet.at = qp.data_path
+    first_outstanding = qp.oldest == qp.newest
+    if qp.next < qp.newest:
+        qp.retransmitted_packets += 1
+    qp.tx_packets += 1
+    qp.next += 1
+    qp.newest = max(qp.newest, qp.next)
     qp.next_byte += payload
     qp.next_packet += 1
     message_end = min((qp.next_message + 1) * operation.message_bytes, operation.bytes)
     if operation.first_byte + message_end == qp.next_byte:
-        packet.flags = LAST_OF_MESSAGE
+        packet.flags = LAST_OF_MESSAGE | ACK_REQUESTED
         qp.next_packet = 0
         qp.next_message += 1
         if qp.next_message == operation.messages and operation.next_posted != NOWHERE:
             qp.next_operation = operation.next_posted
             qp.next_message = 0
+    elif not fits_window(qp, operation):
+        packet.flags = ACK_REQUESTED
     departure = start_frame(run, qp.sender_port, i, now_ps)
-    if qp.next < qp.newest:
-        qp.retransmitted_packets += 1
-    elif qp.oldest == qp.newest:
+    if first_outstanding:
         restart_timer(run, q, departure)
-    qp.tx_packets += 1
-    qp.next += 1
-    qp.newest = max(qp.newest, qp.next)
 
 
 @jit

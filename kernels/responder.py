@@ -11,6 +11,7 @@ from .requester import join_if_ready
 from .serve import ask_to_serve
 from .tables import (
     ACK,
+    ACK_REQUESTED,
     ECN_MARKED,
     LAST_OF_MESSAGE,
     NAK,
@@ -31,7 +32,7 @@ def receive_data(run, q, i, now_ps):
         qp.np_ecn_marked_roce_packets += 1
     ahead = (packet.psn - qp.expected) % PSN_MODULUS
     if ahead == 0:
-        accept(run, q, packet.payload_bytes, packet.flags & LAST_OF_MESSAGE, now_ps)
+        accept(run, q, packet.payload_bytes, packet.flags, now_ps)
     elif ahead < PSN_MODULUS // 2:
         qp.out_of_sequence += 1
         if not qp.nak_sent:
@@ -45,7 +46,7 @@ def receive_data(run, q, i, now_ps):
 
 
 @jit_inlined
-def accept(run, q, payload_bytes, last_of_message, now_ps):
+def accept(run, q, payload_bytes, flags, now_ps):
     """Take in the expected packet."""
     qp = get_queue_pair(run, q)
     qp.expected += 1
@@ -67,7 +68,7 @@ def accept(run, q, payload_bytes, last_of_message, now_ps):
         if flow.first_delivery_ps == NOWHERE:
             flow.first_delivery_ps = now_ps
             flow.first_delivery_bytes = payload_bytes
-    if last_of_message:
+    if flags & LAST_OF_MESSAGE:
         operation.messages_delivered += 1
         if operation.feeds != NOWHERE:
             fed = get_operation(run, operation.feeds)
@@ -75,7 +76,7 @@ def accept(run, q, payload_bytes, last_of_message, now_ps):
             join_if_ready(run, fed.queue_pair)
         if operation.messages_delivered == operation.messages:
             operation_delivered(run, o, now_ps)
-    if last_of_message or qp.unacknowledged >= qp.ack_every:
+    if flags & ACK_REQUESTED or qp.unacknowledged >= qp.ack_every:
         qp.acks_sent += 1
         respond(run, q, ACK, qp.expected - 1)
 

@@ -25,6 +25,7 @@ DATA, ACK, NAK, PFC = range(4)
 LAST_OF_MESSAGE = 1
 DAMAGED = 2
 ECN_MARKED = 4
+ACK_REQUESTED = 8  # AckReq of the BTH
 
 # Kinds of operation, and what has become of one.
 COMPUTE, SEND = range(2)

@@ -1,5 +1,6 @@
 """Reading a scenario: values, places of errors, several at once, settings, like."""
 
+import contextlib
 import re
 
 import pytest
@@ -46,7 +47,7 @@ def places_and_text(marked):
 
 
 def assert_problems(marked, said):
-    """The problems of a text are those said, each at one of the marks, in order."""
+    """See that a text has just these problems, each at one of its marks, in order."""
     places, text = places_and_text(marked)
     assert len(places) == len(said)
     assert problems(text) == [
@@ -228,8 +229,8 @@ def test_an_error_in_a_liked_site_is_told_once_and_where_it_was_written():
 
 def test_like_cannot_go_round_or_nowhere():
     assert_problems(
-        LIKE.replace("hosts: 3", "hosts: 3\n    like: ¦c"),
-        ["sites.a.like: goes round in a circle: b -> a -> c -> b"],
+        LIKE.replace("hosts: 3", "hosts: 3\n    like: c").replace("like: b", "like: ¦b"),
+        ["sites.c.like: goes round in a circle: b -> a -> c -> b"],
     )
     assert_problems(
         LIKE.replace("like: b", "like: ¦bb"),
@@ -782,10 +783,8 @@ def test_a_scenario_with_any_one_damage_loads_or_is_refused(data):
     start = data.draw(st.integers(0, len(PLAIN)))
     length = data.draw(st.integers(0, 12))
     patch = data.draw(st.text("abx01 :{}[]*&!,.-\n\"'#|>%@\t", max_size=6))
-    try:
+    with contextlib.suppress(ScenarioError):
         loads(PLAIN[:start] + patch + PLAIN[start + length :], origin="f.yaml")
-    except ScenarioError:
-        pass
 
 
 @settings(deadline=None, max_examples=150)
@@ -865,3 +864,18 @@ def test_an_unknown_name_is_refused_with_the_nearest(tmp_path, monkeypatch):
 def test_a_problem_prints_nothing_that_a_terminal_would_obey():
     problem = Problem("got \x1b[31m\ud800\n", file="f\x07.yaml", line=1, column=2, key="k")
     assert str(problem) == r"f\x07.yaml:1:2: error: k: got \x1b[31m\ud800\n"
+
+
+# ---- the schema ----------------------------------------------------------------------------
+
+
+def test_every_key_is_described_and_every_default_figure_has_its_source():
+    schema = Scenario.model_json_schema()
+    sections = {"Scenario": schema, **schema["$defs"]}
+    assert len(sections) == 13
+    for name, section in sections.items():
+        assert section["additionalProperties"] is False
+        for key, field in section["properties"].items():
+            assert field.get("description"), f"{name}.{key}"
+            if "unit" in field and field.get("default"):
+                assert field["source"].split(":")[0] in ("published", "derived", "assumed")

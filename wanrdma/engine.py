@@ -15,6 +15,7 @@ from .kernels import loop
 from .kernels import tables as kt
 from .kernels.bins import store_partial_bin
 from .kernels.jit import CACHE_FOLDER
+from .scenario.units import show_time
 
 Status = Literal["completed", "stopped", "incomplete"]
 FIRST_SLICE_EVENTS = 200_000
@@ -66,9 +67,7 @@ def run(
     return Outcome(status, reason, time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def _run_slices(
-    network: Network, until_ps: int, on_slice: Callable[[Network], None] | None
-) -> int:
+def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], None] | None) -> int:
     events = FIRST_SLICE_EVENTS
     while True:
         began = time.perf_counter()
@@ -144,9 +143,10 @@ def _why_stuck(network: Network) -> str:
     if len(broken) == 0:
         return "nothing more can happen: what is unfinished waits for credits or operations"
     first = broken[np.argmin(pairs["error_ps"][broken])]
-    others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+    when = show_time(int(pairs["error_ps"][first]))
+    timeouts = int(pairs["local_ack_timeout_err"][first])
+    others = f"; {len(broken) - 1} more did" if len(broken) > 1 else ""
     return (
-        f"queue pair {network.queue_pair_names[first]}{others} went into error at "
-        f"{pairs['error_ps'][first] / 1e12:.9g} s: its {pairs['retries'][first]} retries "
-        "were used up"
+        f"queue pair {network.queue_pair_names[first]} went into error at {when}, its retries "
+        f"({pairs['retries'][first]}) used up, {timeouts} ACK timeouts in all{others}"
     )

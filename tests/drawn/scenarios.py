@@ -4,6 +4,7 @@ Sizes are chosen so that what is rare in the world is common here: kilobyte buff
 metres to kilometres, error ratios that lose one frame in ten, timers of microseconds.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -105,7 +106,10 @@ def traffic(draw: st.DrawFn, hosts: dict[str, int]) -> list[dict[str, Any]]:
         if cut == "messages":
             row["message"] = draw(some_bytes(500, 40_000))
         if cut == "slots":
-            row["slots"] = {"count": draw(st.integers(1, 3)), "bytes": draw(some_bytes(900, 30_000))}
+            row["slots"] = {
+                "count": draw(st.integers(1, 3)),
+                "bytes": draw(some_bytes(900, 30_000)),
+            }
         if draw(st.booleans()):
             row["start"] = draw(some_time(20_000))
         if draw(st.booleans()):
@@ -118,7 +122,13 @@ def traffic(draw: st.DrawFn, hosts: dict[str, int]) -> list[dict[str, Any]]:
             rows.append(follower | {"bytes": draw(some_bytes(1, 30_000)), "after": [f"c{k}"]})
         if draw(st.booleans()):
             again = {"name": f"g{k}", "from": source, "to": target, "after": [f"t{k}.sent"]}
+            if draw(st.booleans()):
+                again["queue_pairs_of"] = f"t{k}"
             rows.append(again | {"bytes": draw(some_bytes(1, 30_000))})
+        if draw(st.booleans()):
+            beside = {"name": f"b{k}", "from": source, "to": target, "queue_pairs_of": f"t{k}"}
+            beside["start"] = draw(some_time(300_000))
+            rows.append(beside | {"bytes": draw(some_bytes(1, 90_000)), "message": "20 kB"})
     return rows
 
 
@@ -130,7 +140,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
     if len(names) == 1:
         hosts["a"] = max(hosts["a"], 2)
     lines = []
-    for a, b in zip(names, names[1:], strict=False):
+    for a, b in pairwise(names):
         lines += [draw(line(a, b)) for _ in range(draw(st.integers(1, 2)))]
     if len(names) == 3 and draw(st.booleans()):
         lines.append(draw(line("a", "c")))

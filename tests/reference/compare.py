@@ -268,7 +268,7 @@ def _delivery_faults(state: State) -> Iterator[str]:
     """Each byte once and in order: flows hold what the accepted packets carried."""
     accepted: dict[int, int] = defaultdict(int)
     for o, operation in enumerate(state.operations):
-        if operation.kind != SEND or operation.start_ps == NOWHERE:
+        if operation.kind != SEND or operation.first_packet == NOWHERE:
             continue
         pair = state.queue_pairs[operation.queue_pair]
         packets = list(packets_of(operation, pair.mtu_bytes, 0, o))

@@ -8,6 +8,7 @@ from typing import Any
 
 from wanrdma.kernels.tables import (
     ACK,
+    ACK_REQUESTED,
     COMPUTE,
     DAMAGED,
     DATA,
@@ -361,6 +362,11 @@ class Emulator:
         packet = pair.planned(pair.next)
         if self.operations[packet.operation].credits <= packet.message:
             return False
+        return self.fits_window(pair)
+
+    def fits_window(self, pair: QueuePair) -> bool:
+        """Tell whether packet `next` fits in the window beside what is outstanding."""
+        packet = pair.planned(pair.next)
         window = packet.bytes_before + packet.payload_bytes
         if pair.oldest < pair.next:
             window -= pair.planned(pair.oldest).bytes_before
@@ -403,6 +409,8 @@ class Emulator:
             pair.retransmitted_packets += 1
         pair.next += 1
         pair.newest = max(pair.newest, pair.next)
+        if planned.is_last or not self.fits_window(pair):
+            packet.flags |= ACK_REQUESTED
         flow = self.flow_of(planned.operation)
         if flow is not None and flow.first_bit_ps == NOWHERE:
             flow.first_bit_ps = self.now
@@ -522,7 +530,7 @@ class Emulator:
         is_last = bool(packet.flags & LAST_OF_MESSAGE)
         if is_last:
             self.message_delivered(planned.operation)
-        if is_last or pair.unacknowledged >= pair.ack_every:
+        if packet.flags & ACK_REQUESTED or pair.unacknowledged >= pair.ack_every:
             self.reply(q, ACK)
 
     def reply(self, q: int, kind: int) -> None:

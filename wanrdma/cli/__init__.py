@@ -44,6 +44,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(
+    "wanrdma",
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: wanrdma run perftest --set 'lines.0.distance=100 km'",

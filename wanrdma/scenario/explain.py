@@ -64,7 +64,9 @@ def _message(error: Mapping[str, Any], place: Place) -> str:
         return f"got {got}; {among(str(given), choices)}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
-        return f"must be {words} {context[name]}, got {got}"
+        limit = context[name]
+        shown = f"{limit:g}" if isinstance(limit, float) else limit
+        return f"must be {words} {shown}, got {got}"
     if kind in _KINDS:
         return f"must be {_KINDS[kind]}, got {got}"
     if kind == "string_pattern_mismatch":

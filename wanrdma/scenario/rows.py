@@ -20,6 +20,7 @@ _OF_A_TRANSFER = {
     "bytes": "bytes",
     "message": "message",
     "queue_pairs": "queue_pairs",
+    "queue_pairs_of": "queue_pairs_of",
     "slots": "slots",
     "priority": "priority",
 }
@@ -38,6 +39,7 @@ def check(
             found += _hosts(work, row, sites)
             found += _route(work, row, sites, lines)
     found += _names(traffic)
+    found += _shared_queue_pairs(sites, traffic)
     found += _after(sites, traffic, row_names)
     found += _circles(traffic)
     return found
@@ -126,6 +128,37 @@ def _names(traffic: Rows) -> Iterator[Found]:
             places: list[Place] = [("traffic", index, "name"), ("traffic", earlier, "name")]
             yield Found(places, f"{work.name!r} is the name of traffic.{earlier} too")
         first.setdefault(work.name, index)
+
+
+def _shared_queue_pairs(sites: Sites, traffic: Rows) -> Iterator[Found]:
+    """See that a row that sends on another's queue pairs can."""
+    earlier: dict[str, tuple[int, Work]] = {}
+    for index, work in enumerate(traffic):
+        if work is None:
+            continue
+        if work.queue_pairs_of is not None:
+            yield from _shared(work, index, sites, earlier)
+        if work.compute is None:
+            earlier.setdefault(work.name, (index, work))
+
+
+def _shared(
+    work: "Work", index: int, sites: Sites, earlier: Mapping[str, tuple[int, "Work"]]
+) -> Iterator[Found]:
+    place: Place = ("traffic", index, "queue_pairs_of")
+    name = work.queue_pairs_of or ""
+    if name not in earlier:
+        yield Found([place], f"no earlier transfer {name[:60]!r}; {among(name, earlier, 'rows')}")
+        return
+    for key in ("queue_pairs", "priority", "slots"):
+        if key in work.model_fields_set:
+            text = f"the queue pairs are those of {name!r}; leave {key} out"
+            yield Found([("traffic", index, key), place], text)
+    other_index, other = earlier[name]
+    if _ends(work, sites) != _ends(other, sites):
+        about = [*_about(index, work), *_about(other_index, other)]
+        text = f"{work.name!r} and {name!r} must have the same from and to"
+        yield Found([place, *about], text)
 
 
 def _by_name(traffic: Rows) -> dict[str, tuple[int, "Work"]]:

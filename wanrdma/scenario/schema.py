@@ -176,7 +176,7 @@ class Nic(Section):
         ge=1,
     )
     priority: int = _figure(
-        3, "Priority (802.1p) of data packets.", source="published: usual for RoCE", ge=0, le=7
+        3, "Priority (802.1p) of data packets.", source="assumed: usual for RoCE", ge=0, le=7
     )
     ack_priority: int | None = _figure(
         None,
@@ -199,7 +199,7 @@ class Pfc(Section):
     priorities: list[Annotated[int, Field(ge=0, le=7)]] = _figure(
         [3],
         "The lossless priorities; 'priority: 3' does for one.",
-        source="published: usual for RoCE",
+        source="assumed: usual for RoCE",
         min_length=1,
         max_length=8,
     )
@@ -214,7 +214,7 @@ class Pfc(Section):
     )
     headroom: BytesOrAuto = _figure(
         "auto",
-        "Room above xoff for what still comes; 'auto': rate x round trip of the cable + 2 frames.",
+        "Room above xoff for what still comes; 'auto': rate x round trip, 3 frames, a PFC frame.",
         source="derived: worst case, nothing drains",
         unit="byte",
     )
@@ -388,11 +388,11 @@ class Otn(Section):
         "auto",
         "The far end holds back the near end once more than this is stored; 'auto': buffer less "
         "worst-case headroom.",
-        source="derived: buffer - rate x round trip - 3 frames",
+        source="derived: buffer - rate x round trip - 3 frames - a PFC frame",
         unit="byte",
     )
     xon: BytesOrAuto = _figure(
-        "auto", "It lets go on at this or less.", source="derived: from xoff", unit="byte"
+        "auto", "It lets go on at this or less.", source="derived: half of xoff", unit="byte"
     )
     client_buffer: Bytes = _figure(
         "16 MiB",
@@ -523,6 +523,12 @@ class Work(Section):
     )
     queue_pairs: int | None = Field(
         None, description="Overrides nic.queue_pairs for this row.", ge=1
+    )
+    queue_pairs_of: str | None = Field(
+        None,
+        description="Send on the queue pairs of this earlier row, between the same hosts, behind "
+        "what it has posted there. Their counters stay with that row.",
+        examples=["write"],
     )
     slots: Slots | None = Field(None, description="Send in slots with credits.")
     priority: int | None = Field(

@@ -160,7 +160,7 @@ _NOTHING = object()
 
 def _spelled(tree: Any, key: str | int) -> str | int:
     """Return the key as the file has it: "priority" stands for "priorities"."""
-    if isinstance(tree, Mapping) and key not in tree and _SHORT_KEYS.get(str(key)) in tree:
+    if key in _SHORT_KEYS and isinstance(tree, Mapping) and key not in tree:
         return _SHORT_KEYS[str(key)]
     return key
 
