@@ -16,6 +16,7 @@ from reference.small import Small, busy, two_hosts
 from wanrdma.kernels import tables as records
 from wanrdma.kernels.tables import (
     ACK,
+    ACK_REQUESTED,
     DAMAGED,
     DATA,
     DONE,
@@ -65,7 +66,7 @@ def test_one_packet():
     q = small.queue_pair(THERE, BACK)
     small.send(q, 900)
     twin = run(small)
-    last = LAST_OF_MESSAGE
+    last = LAST_OF_MESSAGE | ACK_REQUESTED
     assert twin.probes == [
         Row(20_000, 0, q, 0, 1000, DATA, last, 0),
         Row(21_000, 1, q, 0, 1000, DATA, last, 1),
@@ -97,7 +98,7 @@ def test_sizes_on_the_wire():
     twin = run(small)
     rows = [row for row in twin.probes if row.port == 0 and not row.is_arrival]
     assert [row.size_bytes for row in rows] == [1016, 1000, 300, 1016, 1000, 300]
-    assert [row.flags for row in rows] == [0, 0, LAST_OF_MESSAGE] * 2
+    assert [row.flags for row in rows] == [0, 0, LAST_OF_MESSAGE | ACK_REQUESTED] * 2
     assert twin.queue_pairs[q].acks_sent == 2  # one a message
 
 
@@ -270,7 +271,7 @@ def test_a_dead_line_is_an_error_after_one_timer_more_than_retries(retries):
     assert pair.error_ps == PACKET + (retries + 1) * TIMEOUT
     assert pair.local_ack_timeout_err == pair.tx_packets == retries + 1
     assert twin.operations_left == 2
-    assert twin.operations[late].start_ps == NOWHERE  # a queue pair in error takes nothing
+    assert twin.operations[late].packets == 0  # a queue pair in error takes nothing
 
 
 def test_retries_count_from_the_last_progress():
@@ -680,9 +681,9 @@ def test_differences_are_told():
     tables.operations["delivered_ps"][0] += 5
     assert differences(tables, twin) == [
         "probes: only the kernel has 1 rows, first 42005 ps arrival port 3 data queue pair 0"
-        " psn 0 1000 B flags 1",
+        " psn 0 1000 B flags 9",
         "probes: only the twin has 1 rows, first 42000 ps arrival port 3 data queue pair 0"
-        " psn 0 1000 B flags 1",
+        " psn 0 1000 B flags 9",
         "port 2: tx_bytes is 1001 in the kernel, 1000 in the twin",
         "operation 0: delivered_ps is 42005 in the kernel, 42000 in the twin",
     ]
@@ -723,3 +724,12 @@ def test_broken_invariants_are_told():
     assert "flow 0: 1799 B delivered, 1800 B accepted" in told
     assert "port 2: its queued bytes" in told
     assert "port 0: frames come from it that never left it" in told
+
+
+def test_a_window_smaller_than_the_coalescing_asks_for_its_ack():
+    small = two_hosts()
+    q = small.queue_pair(THERE, BACK, window_bytes=900, ack_every=5)
+    small.send(q, 1800)
+    twin = run(small)
+    assert twin.operations_left == 0
+    assert twin.queue_pairs[q].acks_sent == 2
