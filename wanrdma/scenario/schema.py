@@ -41,6 +41,11 @@ from .units import (
 MOST_MESSAGE_BYTES = 2**31
 """The largest RDMA message (InfiniBand specification); longer ones are cut."""
 
+LEAST_FRAME_BYTES = 24
+"""Preamble, gap and at least an FCS: less would leave nothing to store."""
+MOST_HEADER_BYTES = 4096
+"""Headers larger than any payload are a slip; packets hold their size in 15 bits."""
+
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _Size = TypeVar("_Size", int, int | None)
 
@@ -112,18 +117,23 @@ class Framing(Section):
         "ICRC, FCS and inter-frame gap.",
         source="published: RoCEv2 over Ethernet, 8+14+20+8+12+4+4+12",
         unit="byte",
+        ge=LEAST_FRAME_BYTES,
+        le=MOST_HEADER_BYTES,
     )
     reth: Bytes = _figure(
         "16 B",
         "Line time more for the first packet of a WRITE: its RETH.",
         source="published: InfiniBand specification",
         unit="byte",
+        le=MOST_HEADER_BYTES,
     )
     ack: Bytes = _figure(
         "86 B",
         "Line time of an ACK or NAK: as a data packet without payload, with AETH.",
         source="published: RoCEv2 over Ethernet, 82+4",
         unit="byte",
+        ge=LEAST_FRAME_BYTES,
+        le=MOST_HEADER_BYTES,
     )
 
 
