@@ -1,0 +1,244 @@
+"""A scenario's traffic as queue pairs, operations and flows.
+
+Each row becomes a flow a pair of hosts; each flow one send a queue pair. Slots with credits
+become two operations that feed each other: the data, and the small messages that free slots.
+"""
+
+from dataclasses import dataclass, field
+from itertools import chain
+
+from ..scenario.schema import Nic, Scenario, Work
+from ..theory import ack_timeout_ps, auto_window_packets
+from .topology import Topology, find_path, reverse_path
+
+Host = tuple[str, int]
+MAX_MESSAGE_BYTES = 2**31  # InfiniBand specification: longest RDMA message
+
+
+@dataclass
+class QueuePair:
+    """One reliable connection: its ports, paths and settings, units as in the tables."""
+
+    name: str
+    flow: int  # -1: credits, which are no one's goodput
+    sender_port: int
+    receiver_port: int
+    data_path: list[int]
+    ack_path: list[int]
+    settings: dict[str, int]
+
+
+@dataclass
+class Operation:
+    """A computation (duration) or messages on a queue pair, and what waits for it."""
+
+    name: str
+    duration_ps: int = 0
+    queue_pair: int = -1
+    flow: int = -1
+    bytes: int = 0
+    message_bytes: int = 0
+    credits: int | None = None  # None: as many as there are messages
+    feeds: int = -1
+    start_ps: int | None = None  # None: only waits for others
+    depends: int = 0
+    after_sent: list[int] = field(default_factory=list)
+    after_delivered: list[int] = field(default_factory=list)
+
+    @property
+    def messages(self) -> int:
+        """How many messages; the last may be shorter."""
+        return -(-self.bytes // self.message_bytes) if self.message_bytes else 0
+
+
+@dataclass
+class WorkPlan:
+    """All work of a scenario."""
+
+    queue_pairs: list[QueuePair] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    flow_names: list[str] = field(default_factory=list)
+
+
+def plan_work(scenario: Scenario, topology: Topology, seed: int) -> WorkPlan:
+    """Expand the traffic rows of a scenario."""
+    planner = _Planner(scenario, topology, seed)
+    for work in scenario.traffic:
+        planner.add_row(work)
+    for work in scenario.traffic:
+        planner.add_dependencies(work)
+    return planner.plan
+
+
+class _Planner:
+    def __init__(self, scenario: Scenario, topology: Topology, seed: int) -> None:
+        self.scenario = scenario
+        self.topology = topology
+        self.seed = seed
+        self.plan = WorkPlan()
+        # Operations of a row: a list a pair of hosts (or a host), one entry a queue pair.
+        self.rows: dict[str, list[list[int]]] = {}
+        self.row_queue_pairs: dict[str, list[list[int]]] = {}  # of a transfer, likewise
+
+    def add_row(self, work: Work) -> None:
+        if work.compute is not None:
+            places = self.scenario.hosts(work.at or "")
+            names = [work.name] if len(places) == 1 else _numbered(work.name, len(places))
+            self.rows[work.name] = [[self._add_computation(name, work)] for name in names]
+            return
+        pairs = self.scenario.pairs(work)
+        names = [work.name] if len(pairs) == 1 else _numbered(work.name, len(pairs))
+        self.row_queue_pairs[work.name] = [
+            self._queue_pairs(work, i, names[i], source, target)
+            for i, (source, target) in enumerate(pairs)
+        ]
+        self.rows[work.name] = [
+            self._add_flow(name, work, source, target, queue_pairs)
+            for name, (source, target), queue_pairs in zip(
+                names, pairs, self.row_queue_pairs[work.name], strict=True
+            )
+        ]
+
+    def _add_computation(self, name: str, work: Work) -> int:
+        operation = Operation(name, duration_ps=work.compute or 0, start_ps=_start(work))
+        return self._add_operation(operation)
+
+    def _add_operation(self, operation: Operation) -> int:
+        self.plan.operations.append(operation)
+        return len(self.plan.operations) - 1
+
+    def _queue_pairs(self, work: Work, i: int, name: str, source: Host, target: Host) -> list[int]:
+        """Make the queue pairs from one host to another, or find those of an earlier row."""
+        if work.queue_pairs_of:
+            return self.row_queue_pairs[work.queue_pairs_of][i]
+        count = work.queue_pairs or self.scenario.site_nic(source[0]).queue_pairs
+        labels = [name] if count == 1 else [f"{name}/qp{k}" for k in range(count)]
+        flow = len(self.plan.flow_names) + i
+        return [self._add_queue_pair(label, flow, work, source, target) for label in labels]
+
+    def _add_flow(
+        self, name: str, work: Work, source: Host, target: Host, queue_pairs: list[int]
+    ) -> list[int]:
+        flow = len(self.plan.flow_names)
+        self.plan.flow_names.append(name)
+        total = work.bytes or 0
+        message = min(work.message or total, MAX_MESSAGE_BYTES)
+        if work.slots:
+            message = min(work.slots.bytes, MAX_MESSAGE_BYTES)
+        operations = []
+        shares = _shares(total, message, len(queue_pairs))
+        for k, (q, share) in enumerate(zip(queue_pairs, shares, strict=False)):
+            label = name if len(queue_pairs) == 1 else f"{name}/qp{k}"
+            operation = Operation(
+                label,
+                queue_pair=q,
+                flow=flow,
+                bytes=share,
+                message_bytes=min(message, share),
+                start_ps=_start(work),
+            )
+            operations.append(self._add_operation(operation))
+            if work.slots:
+                self._add_credits(label, work, operations[-1], target, source)
+        return operations
+
+    def _add_credits(self, label: str, work: Work, data: int, here: Host, there: Host) -> None:
+        """Add the messages that free slots: one a slot delivered, from receiver to sender."""
+        slots = work.slots
+        assert slots is not None
+        label += "/credits"
+        operation = self.plan.operations[data]
+        credit = Operation(
+            label,
+            queue_pair=self._add_queue_pair(label, -1, work, here, there),
+            bytes=slots.credit * operation.messages,
+            message_bytes=slots.credit,
+            credits=0,
+            feeds=data,
+            start_ps=0,
+        )
+        operation.feeds = self._add_operation(credit)
+        operation.credits = slots.count
+
+    def _add_queue_pair(self, name: str, flow: int, work: Work, source: Host, target: Host) -> int:
+        q = len(self.plan.queue_pairs)
+        there = f"{target[0]}.{target[1]}"
+        here = f"{source[0]}.{source[1]}"
+        data_path = find_path(self.topology, here, there, f"{self.seed} {q}")
+        ack_path = reverse_path(self.topology, data_path)
+        sender = self.scenario.site_nic(source[0])
+        receiver = self.scenario.site_nic(target[0])
+        self.plan.queue_pairs.append(
+            QueuePair(
+                name,
+                flow,
+                data_path[0],
+                ack_path[0],
+                data_path,
+                ack_path,
+                self._settings(sender, receiver, work, data_path, ack_path),
+            )
+        )
+        return q
+
+    def _settings(
+        self, sender: Nic, receiver: Nic, work: Work, data_path: list[int], ack_path: list[int]
+    ) -> dict[str, int]:
+        priority = sender.priority if work.priority is None else work.priority
+        packet = sender.mtu + sender.framing.overhead
+        ports = self.topology.ports
+        round_trip = sum(ports[p].delay_ps for p in [*data_path, *ack_path])
+        round_trip += sum(packet * ports[p].ps_per_byte for p in data_path)
+        round_trip += sum(sender.framing.ack * ports[p].ps_per_byte for p in ack_path)
+        window = sender.window
+        if window is None:
+            ps_per_byte = ports[data_path[0]].ps_per_byte
+            window = sender.mtu * auto_window_packets(
+                ps_per_byte, round_trip, packet, receiver.ack_every
+            )
+        return {
+            "priority": priority,
+            "ack_priority": priority if receiver.ack_priority is None else receiver.ack_priority,
+            "mtu_bytes": sender.mtu,
+            "overhead_bytes": sender.framing.overhead,
+            "reth_bytes": sender.framing.reth,
+            "ack_bytes": sender.framing.ack,
+            "window_bytes": window,
+            "ack_every": receiver.ack_every,
+            "timeout_ps": ack_timeout_ps(sender.timeout, sender.timeout_detection),
+            "retries": sender.retries,
+        }
+
+    def add_dependencies(self, work: Work) -> None:
+        rows = self.rows[work.name]
+        for dependency in work.after:
+            name, _, completion = dependency.partition(".")
+            others = self.rows[name]
+            for i, mine in enumerate(rows):
+                theirs = others[i] if len(others) == len(rows) else list(chain(*others))
+                for earlier in theirs:
+                    operation = self.plan.operations[earlier]
+                    waiting = (
+                        operation.after_sent if completion == "sent" else operation.after_delivered
+                    )
+                    waiting += mine
+                for o in mine:
+                    self.plan.operations[o].depends += len(theirs)
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [f"{name}.{k}" for k in range(count)]
+
+
+def _start(work: Work) -> int | None:
+    """Return the start time of a row; None where it only waits for other rows."""
+    return None if work.after and not work.start else work.start
+
+
+def _shares(total: int, message: int, count: int) -> list[int]:
+    """Share bytes out over queue pairs: whole messages where there are enough of them."""
+    messages = -(-total // message)
+    unit = message if messages >= count else 1
+    pieces = messages if messages >= count else total
+    ends = [min(total, pieces * (k + 1) // count * unit) for k in range(count)]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False) if end > start]
