@@ -95,6 +95,7 @@ _operation = _row_maker(tables.operation)
 _flow = _row_maker(tables.flow)
 _event = _row_maker(tables.event)
 _probe = _row_maker(tables.probe)
+_logged = _row_maker(tables.logged)
 
 
 @jit
@@ -158,6 +159,13 @@ def get_probe(run, row):
     """Return a row of the per-packet probe."""
     check(row, run.probes_count)
     return _probe(run.probes_at, row)
+
+
+@jit
+def get_logged(run, row):
+    """Return a row of the log."""
+    check(row, run.log_count)
+    return _logged(run.log_at, row)
 
 
 @jit

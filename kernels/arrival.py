@@ -8,6 +8,7 @@ import numpy as np
 from .access import get_lane, get_packet, get_path_port, get_port
 from .jit import jit, jit_inlined
 from .link import push_arrival
+from .log import log
 from .packets import give_back, join_queue, leave_flight
 from .pfc import pause_if_full, receive_pause_frame
 from .probe import record
@@ -19,6 +20,8 @@ from .tables import (
     ACK,
     DAMAGED,
     DATA,
+    DROP_CONGESTION,
+    DROP_ERROR,
     ECN_MARKED,
     NOWHERE,
     PFC,
@@ -39,6 +42,7 @@ def arrive(run, sender, now_ps):
     record(run, now_ps, p, i, 1)
     if packet.flags & DAMAGED:
         get_port(run, p).rx_crc_errors += 1
+        log(run, get_port(run, p).rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
         if packet.kind == PFC:
             get_port(run, p).lost_pause += 1
         give_back(run, i)
@@ -84,10 +88,12 @@ def forward(run, ingress, egress, i):
             entered.drops_congestion += 1
             entered.episode_drop_bytes += stored
             entered.missing_bytes = max(entered.missing_bytes, entered.episode_drop_bytes)
+            log_drop(run, entered, entered_index, i)
             give_back(run, i)
             return
     elif lane.queued_bytes + stored > lane.queue_limit_bytes:
         lane.drops_congestion += 1
+        log_drop(run, lane, egress * PRIORITIES + priority, i)
         give_back(run, i)
         return
     if lane.ecn_max_bytes > 0 and packet.kind == DATA and mark(run, egress, lane):
@@ -105,6 +111,13 @@ def forward(run, ingress, egress, i):
     if lossless and entered.ingress_bytes > entered.xoff_bytes:
         pause_if_full(run, entered_index)
     ask_to_serve(run, egress)
+
+
+@jit
+def log_drop(run, lane, lane_index, i):
+    """Note that a lane had no room for packet i."""
+    about = np.int64(get_packet(run, i).queue_pair)
+    log(run, lane.drops_congestion, DROP_CONGESTION, lane_index, about)
 
 
 @jit

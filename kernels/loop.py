@@ -16,6 +16,7 @@ from .heap import (
     push,
 )
 from .jit import entry, jit_inlined
+from .log import LOG_ROWS_AN_EVENT
 from .operations import handle_operation
 from .packets import PACKETS_AN_EVENT
 from .pfc import refresh
@@ -25,7 +26,7 @@ from .requester import ack_timer
 from .tables import NOWHERE
 
 # Why `advance` returned.
-NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, PACKETS_SHORT, PROBES_SHORT = range(5)
+NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, PACKETS_SHORT, PROBES_SHORT, LOG_SHORT = range(6)
 
 
 @entry
@@ -33,8 +34,8 @@ def advance(runs, until_ps, most_events):
     """Handle all events up to and with `until_ps`, but no more than about `most_events`.
 
     Ends early when every operation is finished: what is still under way then serves no one.
-    Changes the tables in place. Returns one of the codes above: on PACKETS_SHORT and
-    PROBES_SHORT the caller enlarges that table and calls again; no event is half done.
+    Changes the tables in place. Returns one of the codes above: on the SHORT ones
+    the caller enlarges that table and calls again; no event is half done.
     `runs` is the table `run`, of one record.
     """
     run = runs[0]
@@ -49,6 +50,8 @@ def advance(runs, until_ps, most_events):
             return PACKETS_SHORT
         if run.probing and run.probe_size + ROWS_AN_EVENT > run.probes_count:
             return PROBES_SHORT
+        if run.log_size + LOG_ROWS_AN_EVENT > run.log_count:
+            return LOG_SHORT
         if now_ps >= run.bin_end_ps:
             close_bins(run, now_ps)
         key = get_event(run, 0).key

@@ -8,9 +8,10 @@ from .access import get_lane, get_port
 from .heap import REFRESH, push
 from .jit import jit
 from .link import start_frame
+from .log import log
 from .packets import take
 from .serve import ask_to_serve
-from .tables import NEVER_PS, NOWHERE, PFC, PFC_FRAME_BYTES, PRIORITIES
+from .tables import NEVER_PS, NOWHERE, PAUSE, PFC, PFC_FRAME_BYTES, PRIORITIES, RESUME
 
 
 @jit
@@ -98,8 +99,12 @@ def receive_pause_frame(run, p, psn, sender, now_ps):
                 if lane.paused_since_ps == NEVER_PS:
                     lane.paused_since_ps = now_ps
                     port.paused |= bit
+                    lane.pauses += 1
+                    log(run, lane.pauses, PAUSE, p * PRIORITIES + priority, NOWHERE)
             else:
                 resumed = True
+                if lane.paused_since_ps != NEVER_PS:
+                    log(run, lane.pauses, RESUME, p * PRIORITIES + priority, NOWHERE)
                 lane.pause_until_ps = now_ps
                 end_pause_if_over(port, lane, bit, now_ps)
     if resumed:

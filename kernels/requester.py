@@ -9,17 +9,21 @@ from .completions import operation_sent
 from .heap import ACK_TIMER, push
 from .jit import jit, jit_inlined
 from .link import start_frame
+from .log import log
 from .packets import take
 from .serve import ask_to_serve
 from .tables import (
     ACK_REQUESTED,
     DATA,
+    GO_BACK,
     LAST_OF_MESSAGE,
     MAX_OUTSTANDING_PACKETS,
     NEVER_PS,
     NOWHERE,
     PRIORITIES,
     PSN_MODULUS,
+    QP_ERROR,
+    TIMEOUT,
 )
 
 
@@ -156,9 +160,10 @@ def receive_nak(run, q, psn, now_ps):
     if advance >= qp.newest - qp.oldest:
         return
     qp.packet_seq_err += 1
+    log(run, qp.packet_seq_err, GO_BACK, q, qp.oldest + advance)
     if advance > 0:
         progress(run, q, qp.oldest + advance, now_ps)
-    elif spend_retry(qp, now_ps):
+    elif spend_retry(run, q, now_ps):
         return
     go_back(run, q, now_ps)
     join_if_ready(run, q)
@@ -176,21 +181,24 @@ def ack_timer(run, q, now_ps):
         push(run, qp.deadline_ps, ACK_TIMER, q)
         return False
     qp.local_ack_timeout_err += 1
-    if not spend_retry(qp, now_ps):
+    log(run, qp.local_ack_timeout_err, TIMEOUT, q, qp.oldest)
+    if not spend_retry(run, q, now_ps):
         go_back(run, q, now_ps)
         join_if_ready(run, q)
     return True
 
 
 @jit
-def spend_retry(qp, now_ps):
+def spend_retry(run, q, now_ps):
     """Count one retry; True if that was one too many and the queue pair is in error."""
+    qp = get_queue_pair(run, q)
     qp.retries_used += 1
     if qp.retries_used <= qp.retries:
         return False
     qp.in_error = 1
     qp.error_ps = now_ps
     qp.req_transport_retries_exceeded += 1
+    log(run, qp.req_transport_retries_exceeded, QP_ERROR, q, qp.oldest)
     qp.deadline_ps = NEVER_PS
     return True
 

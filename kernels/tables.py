@@ -101,6 +101,7 @@ lane = np.dtype(
         ("missing_bytes", "i8"),  # the largest of these: what the buffer lacked
         # state: counters
         ("rx_pause", "i8"),  # XOFF received
+        ("pauses", "i8"),  # of these, the ones that began a pause
         ("tx_pause", "i8"),  # XOFF sent
         ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
         ("ecn_marked", "i8"),
@@ -227,6 +228,15 @@ flow = np.dtype(
     align=True,
 )
 
+# What went wrong or was held back, in the order of events. What `entity` is: lane, port or
+# queue pair, by kind; `about`: the queue pair of a dropped packet (NOWHERE for PFC), or the
+# number of the oldest unacknowledged packet.
+DROP_CONGESTION, DROP_ERROR, GO_BACK, TIMEOUT, QP_ERROR, PAUSE, RESUME = range(7)
+LOG_ENTITIES = ("lane", "port", "queue_pair", "queue_pair", "queue_pair", "lane", "lane")
+logged = np.dtype(
+    [("time_ps", "i8"), ("kind", "i8"), ("entity", "i8"), ("about", "i8")],
+)
+
 # A pending event: when, and its kind and entity as one sortable key (kernels/heap.py).
 event = np.dtype([("time_ps", "i8"), ("key", "i8")])
 
@@ -234,7 +244,7 @@ event = np.dtype([("time_ps", "i8"), ("key", "i8")])
 # other tables is, for kernels/access.py.
 TABLE_NAMES = (
     *("ports", "lanes", "packets", "queue_pairs", "operations", "flows", "paths", "successors"),
-    *("agenda_ps", "agenda_operation", "heap", "probes"),
+    *("agenda_ps", "agenda_operation", "heap", "probes", "log"),
     *("goodput_bins", "queue_bins", "pause_bins"),
 )
 run = np.dtype(
@@ -257,6 +267,8 @@ run = np.dtype(
         ("packet_hops", "i8"),  # links entered by data, ACKs and NAKs
         ("probe_size", "i8"),
         ("probing", "i8"),
+        ("log_size", "i8"),
+        ("log_first", "i8"),  # so many of a kind and an entity are logged
         ("bin", "i8"),
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
@@ -296,6 +308,7 @@ class Tables(NamedTuple):
     agenda_operation: Any  # int64, the operation that starts
     heap: Any  # as many as can be pending at once
     probes: Any  # (capacity,), grown by the engine
+    log: Any  # (capacity,), grown by the engine
     goodput_bins: Any  # int64 bytes delivered, (F, bins)
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)

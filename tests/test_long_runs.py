@@ -228,7 +228,10 @@ def test_a_day_mostly_idle() -> None:
 def test_a_timer_of_hours() -> None:
     """Exponent 31 is 2.4 hours; seven retries of it on a dead line are 19.5."""
     trial = Trial(
-        DAY, "nic.timeout=31", "lines.0.errors.post_fec_ber=0.4", "traffic.0.bytes=4 KiB",
+        DAY,
+        "nic.timeout=31",
+        "lines.0.errors.post_fec_ber=0.4",
+        "traffic.0.bytes=4 KiB",
         "traffic.1.bytes=4 KiB",
     )
     result = trial.run()

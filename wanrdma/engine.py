@@ -75,7 +75,9 @@ def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], N
         if code == loop.PACKETS_SHORT:
             network.tables = _with_more_packets(network.tables)
         elif code == loop.PROBES_SHORT:
-            network.tables = _with_more_probes(network.tables)
+            network.tables = _with_more_rows(network.tables, "probes")
+        elif code == loop.LOG_SHORT:
+            network.tables = _with_more_rows(network.tables, "log")
         elif code == loop.SLICE_DONE:
             took = max(time.perf_counter() - began, 1e-3)
             events = max(1000, int(events * min(4.0, SLICE_S / took)))
@@ -118,10 +120,12 @@ def _with_more_packets(tables: kt.Tables) -> kt.Tables:
     return tables._replace(packets=packets)
 
 
-def _with_more_probes(tables: kt.Tables) -> kt.Tables:
-    probes: Any = np.zeros(max(4096, 2 * len(tables.probes)), kt.probe)
-    probes[: len(tables.probes)] = tables.probes
-    return tables._replace(probes=probes)
+def _with_more_rows(tables: kt.Tables, name: str) -> kt.Tables:
+    """Double a table that is written from its beginning on."""
+    rows = getattr(tables, name)
+    more: Any = np.zeros(max(4096, 2 * len(rows)), rows.dtype)
+    more[: len(rows)] = rows
+    return tables._replace(**{name: more})
 
 
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:

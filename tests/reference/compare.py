@@ -54,6 +54,7 @@ LANE_FIELDS = (
     "episode_drop_bytes",
     "missing_bytes",
     "rx_pause",
+    "pauses",
     "tx_pause",
     "drops_congestion",
     "ecn_marked",
@@ -105,6 +106,7 @@ class State:
     operations: list[Any]
     flows: list[Any]
     probes: list[Row]
+    log: list[tuple[int, int, int, int]]
     clock_ps: int
     packet_hops: int
     operations_left: int
@@ -120,6 +122,7 @@ def state_of(run: Twin | Tables) -> State:
             run.operations,
             run.flows,
             run.probes,
+            run.log,
             run.clock_ps,
             run.packet_hops,
             run.operations_left,
@@ -134,6 +137,7 @@ def state_of(run: Twin | Tables) -> State:
         _records(run.operations),
         _records(run.flows),
         [Row(*values) for values in zip(*columns, strict=True)],
+        run.log[: whole.log_size].tolist(),
         whole.clock_ps,
         whole.packet_hops,
         whole.operations_left,
@@ -144,6 +148,7 @@ def differences(tables: Tables, twin: Twin) -> list[str]:
     """Tell where a finished run of the kernels and the twin differ; nothing if nowhere."""
     kernel, plain = state_of(tables), state_of(twin)
     found = list(_probe_differences(kernel.probes, plain.probes))
+    found += _log_differences(kernel.log, plain.log)
     found += _counter_differences(kernel, plain)
     if len(found) > MOST_SENTENCES:
         more = len(found) - MOST_SENTENCES
@@ -178,6 +183,15 @@ def _row_text(row: Row) -> str:
         f"{row.time_ps} ps {what} port {row.port} {kind} queue pair {row.queue_pair}"
         f" psn {row.psn} {row.size_bytes} B flags {row.flags}"
     )
+
+
+def _log_differences(ours: list[Any], theirs: list[Any]) -> Iterator[str]:
+    if len(ours) != len(theirs):
+        yield f"log: {len(ours)} rows in the kernel, {len(theirs)} in the twin"
+    for n, (kernel, twin) in _pairs(ours[: len(theirs)], theirs[: len(ours)]):
+        if tuple(kernel) != tuple(twin):
+            yield f"log: row {n} is {kernel} in the kernel, {twin} in the twin"
+            return
 
 
 def _counter_differences(kernel: State, plain: State) -> Iterator[str]:

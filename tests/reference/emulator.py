@@ -13,18 +13,25 @@ from wanrdma.kernels.tables import (
     DAMAGED,
     DATA,
     DONE,
+    DROP_CONGESTION,
+    DROP_ERROR,
     ECN_MARKED,
+    GO_BACK,
     LAST_OF_MESSAGE,
     MAX_OUTSTANDING_PACKETS,
     NAK,
     NEVER_PS,
     NOWHERE,
+    PAUSE,
     PFC,
     PFC_FRAME_BYTES,
     PRIORITIES,
     PSN_MODULUS,
+    QP_ERROR,
     READY,
+    RESUME,
     RUNNING,
+    TIMEOUT,
     Tables,
 )
 
@@ -249,6 +256,7 @@ class Emulator:
         self.probe(self.now, i, frame, is_arrival=1)
         if frame.flags & DAMAGED:
             port.rx_crc_errors += 1
+            self.note(port.rx_crc_errors, DROP_ERROR, i, frame.queue_pair)
             port.lost_pause += frame.kind == PFC
             return
         if frame.kind == PFC:
@@ -277,7 +285,11 @@ class Emulator:
                 lane.pause_until_ps = self.now + self.ports[sender].pause_ps
                 if lane.paused_since_ps == NEVER_PS:
                     lane.paused_since_ps = self.now
+                    lane.pauses += 1
+                    self.note(lane.pauses, PAUSE, lane_of(i, c), NOWHERE)
             else:
+                if lane.paused_since_ps != NEVER_PS:
+                    self.note(lane.pauses, RESUME, lane_of(i, c), NOWHERE)
                 lane.pause_until_ps = self.now
                 lane.close_pause(self.now)
         if named & ~stops:
@@ -292,9 +304,13 @@ class Emulator:
                 ingress.drops_congestion += 1
                 ingress.episode_drop_bytes += s
                 ingress.missing_bytes = max(ingress.missing_bytes, ingress.episode_drop_bytes)
+                drops = ingress.drops_congestion
+                self.note(drops, DROP_CONGESTION, lane_of(i, c), packet.queue_pair)
                 return
         elif egress.queued_bytes + s > egress.queue_limit_bytes:
             egress.drops_congestion += 1
+            drops = egress.drops_congestion
+            self.note(drops, DROP_CONGESTION, lane_of(e, c), packet.queue_pair)
             return
         if packet.kind == DATA and self.is_marked(e, egress):
             packet.flags |= ECN_MARKED
@@ -445,6 +461,7 @@ class Emulator:
         a = (packet.psn - pair.oldest) % PSN_MODULUS
         if a < pair.newest - pair.oldest:
             pair.packet_seq_err += 1
+            self.note(pair.packet_seq_err, GO_BACK, q, pair.oldest + a)
             if a > 0:
                 self.progress(q, pair.oldest + a)
             else:
@@ -472,6 +489,7 @@ class Emulator:
     def timer(self, q: int) -> None:
         pair = self.queue_pairs[q]
         pair.local_ack_timeout_err += 1
+        self.note(pair.local_ack_timeout_err, TIMEOUT, q, pair.oldest)
         self.spend_retry(q)
         if not pair.in_error:
             self.go_back(q)
@@ -485,6 +503,7 @@ class Emulator:
             pair.req_transport_retries_exceeded += 1
             pair.error_ps = self.now
             pair.deadline_ps = NEVER_PS
+            self.note(pair.req_transport_retries_exceeded, QP_ERROR, q, pair.oldest)
 
     def go_back(self, q: int) -> None:
         pair = self.queue_pairs[q]
@@ -630,7 +649,12 @@ class Emulator:
             operation.status = DONE
             self.twin.operations_left -= 1
 
-    # Flows and probes
+    # Flows, the log, and probes
+
+    def note(self, count: int, kind: int, entity: int, about: int) -> None:
+        """Log something if it is among the first of its kind and entity."""
+        if count <= self.twin.log_first:
+            self.twin.log.append((self.now, kind, entity, about))
 
     def flow_of(self, o: int) -> Flow | None:
         f = self.operations[o].flow

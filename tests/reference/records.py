@@ -95,6 +95,7 @@ class Lane:
     missing_bytes: int = 0
 
     rx_pause: int = 0
+    pauses: int = 0
     tx_pause: int = 0
     drops_congestion: int = 0
     ecn_marked: int = 0
@@ -248,6 +249,8 @@ class Twin:
     clock_ps: int = 0  # time of the last event that changed something, or the stop time
     packet_hops: int = 0  # services of data, ACKs and NAKs
     operations_left: int = 0
+    log_first: int = 0
+    log: list[tuple[int, int, int, int]] = field(default_factory=list)  # time, kind, entity, about
 
     def __post_init__(self) -> None:
         self.operations_left = len(self.operations)
@@ -264,6 +267,7 @@ def read(tables: Tables) -> Twin:
         operations=[_operation(row, successors) for row in _rows(tables.operations)],
         flows=[Flow() for _ in range(len(tables.flows))],
         paths=tables.paths.tolist(),
+        log_first=int(tables.run[0]["log_first"]),
         agenda=list(zip(tables.agenda_ps.tolist(), tables.agenda_operation.tolist(), strict=True)),
     )
 

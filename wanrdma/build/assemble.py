@@ -13,6 +13,8 @@ from .work import Operation, WorkPlan
 
 FIRST_BIN_PS = 1_000_000  # 1 us; doubles as the run gets longer
 FIRST_PACKETS = 4096
+FIRST_LOG_ROWS = 1024
+LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
 EVENTS_A_PORT = 3 + kt.PRIORITIES  # arrival, service, refresh, and a wake a lane
 
 
@@ -41,6 +43,7 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
         agenda_operation=np.array([o for _, o in agenda], np.int64),
         heap=np.zeros(pending, kt.event),
         probes=np.zeros(0, kt.probe),
+        log=np.zeros(FIRST_LOG_ROWS, kt.logged),
         goodput_bins=np.zeros((len(flows), bins), np.int64),
         queue_bins=np.zeros((len(ports), bins), np.int64),
         pause_bins=np.zeros((len(ports), bins), np.int64),
@@ -61,6 +64,7 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
 def _run(seed: int, operations: int, bins: int) -> Any:
     run = np.zeros(1, kt.run)
     run["bins"] = bins
+    run["log_first"] = LOGGED_OF_A_KIND
     run["seed"] = seed % 2**64
     run["port_to_serve"] = kt.NOWHERE
     run["operations_left"] = operations
