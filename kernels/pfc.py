@@ -104,7 +104,8 @@ def receive_pause_frame(run, p, psn, sender, now_ps):
             else:
                 resumed = True
                 if lane.paused_since_ps != NEVER_PS:
-                    log(run, lane.pauses, RESUME, p * PRIORITIES + priority, NOWHERE)
+                    lane.resumes += 1
+                    log(run, lane.resumes, RESUME, p * PRIORITIES + priority, NOWHERE)
                 lane.pause_until_ps = now_ps
                 end_pause_if_over(port, lane, bit, now_ps)
     if resumed:

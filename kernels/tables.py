@@ -102,6 +102,7 @@ lane = np.dtype(
         # state: counters
         ("rx_pause", "i8"),  # XOFF received
         ("pauses", "i8"),  # of these, the ones that began a pause
+        ("resumes", "i8"),  # go-ons received that ended one
         ("tx_pause", "i8"),  # XOFF sent
         ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
         ("ecn_marked", "i8"),

@@ -37,6 +37,7 @@ class Outcome:
     reason: str
     wall_s: float
     cpu_s: float
+    interrupted: bool = False
 
 
 def run(
@@ -64,7 +65,14 @@ def run(
         network.tables.run["clock_ps"] = stop_ps
     store_partial_bin(_run_table(network))
     status, reason = _judge(network, code, interrupted)
-    return Outcome(status, reason, time.perf_counter() - wall, time.process_time() - cpu)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Outcome(status, reason, wall, cpu, interrupted and status == "stopped")
+
+
+def so_far(network: Network, wall_s: float) -> Outcome:
+    """Close the current bin for a look at a run that goes on, and say so."""
+    store_partial_bin(_run_table(network))
+    return Outcome("stopped", "the run was cut short, or is not over", wall_s, wall_s)
 
 
 def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], None] | None) -> int:

@@ -55,6 +55,7 @@ LANE_FIELDS = (
     "missing_bytes",
     "rx_pause",
     "pauses",
+    "resumes",
     "tx_pause",
     "drops_congestion",
     "ecn_marked",

@@ -289,7 +289,8 @@ class Emulator:
                     self.note(lane.pauses, PAUSE, lane_of(i, c), NOWHERE)
             else:
                 if lane.paused_since_ps != NEVER_PS:
-                    self.note(lane.pauses, RESUME, lane_of(i, c), NOWHERE)
+                    lane.resumes += 1
+                    self.note(lane.resumes, RESUME, lane_of(i, c), NOWHERE)
                 lane.pause_until_ps = self.now
                 lane.close_pause(self.now)
         if named & ~stops:

@@ -96,6 +96,7 @@ class Lane:
 
     rx_pause: int = 0
     pauses: int = 0
+    resumes: int = 0
     tx_pause: int = 0
     drops_congestion: int = 0
     ecn_marked: int = 0

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -76,22 +75,33 @@ def command(
     if force and output is None:
         raise click.UsageError("--force goes with -o: without -o nothing is overwritten.")
     try:
+        from .. import api
         from ..scenario.load import load
 
         loaded = load(scenario, settings)
-        number = loaded.scenario.seed if seed is None else seed
-        with _interrupts() as interrupts:
-            if no_trace:
-                result, network = _emulate(loaded, number, interrupts, quiet)
-            else:
-                result, network = _trace(loaded, number, output, force, interrupts, quiet)
+        with _interrupts() as interrupts, _progress(not quiet and sys.stderr.isatty()) as shown:
+
+            def on_slice(network: Network) -> None:
+                shown(network)
+                if interrupts.asked:
+                    raise KeyboardInterrupt  # the engine ends the run as stopped
+
+            result = api.run(
+                loaded,
+                seed,
+                trace=output,
+                numbered_trace=not no_trace,
+                force=force,
+                on_slice=on_slice,
+                command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            )
     except KeyboardInterrupt:
         click.echo("interrupted; nothing was kept", err=True)
         context.exit(INTERRUPTED)
     if as_json:
         _print(json.dumps(result.to_json(), indent=2, allow_nan=False))
     elif not quiet:
-        _show(result, loaded, network)
+        _show(result, loaded)
     if interrupts.cut_short(result):
         kept = f"; what there is of the trace is in {result.trace}" if result.trace else ""
         click.echo(
@@ -133,71 +143,32 @@ def _interrupts() -> Iterator[_Interrupts]:
         signal.signal(signal.SIGINT, before)
 
 
-def _trace(
-    loaded: LoadedScenario,
-    seed: int,
-    output: Path | None,
-    force: bool,
-    interrupts: _Interrupts,
-    quiet: bool,
-) -> tuple[RunResult, Network]:
-    """Run a scenario and write its trace, having seen first that it can be written."""
-    from ..errors import OutputError
-    from ..results import trace
-
-    arguments = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    path = trace.reserve_trace(output, loaded, seed, arguments, force)
-    try:
-        result, network = _emulate(loaded, seed, interrupts, quiet)
-        complete = not interrupts.cut_short(result)
-        written = trace.write_trace(path, loaded, network, result, seed, arguments, complete)
-    except OutputError:
-        raise  # what could not be written has left a `.part` that says so
-    except BaseException:
-        trace.drop_reserved(path)
-        raise
-    return replace(result, trace=str(written)), network
-
-
-def _emulate(
-    loaded: LoadedScenario, seed: int, interrupts: _Interrupts, quiet: bool
-) -> tuple[RunResult, Network]:
-    """Run a scenario to its end, or until the user stops it."""
-    from ..build import build
-    from ..engine import run
-    from ..results.summary import summarise
-
-    network = build(loaded.scenario, seed)
-    with _progress(not quiet and sys.stderr.isatty(), network) as show_progress:
-
-        def on_slice(network: Network) -> None:
-            show_progress(network)
-            if interrupts.asked:
-                raise KeyboardInterrupt  # the engine ends the run as stopped
-
-        outcome = run(network, stop_ps=loaded.scenario.stop, on_slice=on_slice)
-    return summarise(loaded.scenario, network, outcome, seed), network
-
-
 @contextmanager
-def _progress(shown: bool, network: Network) -> Iterator[Callable[[Network], None]]:
-    """Show on standard error how far the run is: bytes delivered, simulated time, speed."""
+def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
+    """Show on standard error how far a run is: simulated time, speed, share done, time left."""
     if not shown:
         yield lambda _network: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     from ..kernels.jit import CACHE_FOLDER
     from ..results.summary import PS_A_SECOND, asked_bytes
 
     compiled = CACHE_FOLDER is not None and any(CACHE_FOLDER.rglob("*.nbi"))
-    asked = sum(asked_bytes(network))
-    text, bar, share = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Progress(text, bar, share, console=Console(stderr=True), transient=True) as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    with Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as progress:
         task = progress.add_task(
             "loading the emulator" if compiled else "compiling the emulator, only this first time",
-            total=asked or None,
+            total=None,
         )
         began = time.perf_counter()
 
@@ -207,6 +178,7 @@ def _progress(shown: bool, network: Network) -> Iterator[Callable[[Network], Non
             speed = int(run["packet_hops"]) / max(time.perf_counter() - began, 1e-3) / 1e6
             progress.update(
                 task,
+                total=sum(asked_bytes(network)) or None,
                 completed=int(network.tables.flows["delivered_bytes"].sum()),
                 description=f"{simulated_s:.6f} s simulated, {speed:.1f} M packet-hops/s",
             )
@@ -214,12 +186,12 @@ def _progress(shown: bool, network: Network) -> Iterator[Callable[[Network], Non
         yield show_progress
 
 
-def _show(result: RunResult, loaded: LoadedScenario, network: Network) -> None:
+def _show(result: RunResult, loaded: LoadedScenario) -> None:
     from ..results.table import new_console, show
 
     console = new_console()
     with console.capture() as captured:
-        show(result, loaded.scenario, network, console)
+        show(result, loaded.scenario, result.network, console)
     lines = captured.get().rstrip("\n").split("\n")
     _print("\n".join(line.rstrip() for line in lines))  # cells are filled with blanks
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -108,7 +108,8 @@ class RunResult:
 
     ``simulated_s`` is the emulator's clock at the end; ``wall_s`` and ``cpu_s`` are seconds of
     this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered.
-    ``trace`` is the path of the HDF5 file, None when there is none.
+    ``trace`` is the path of the HDF5 file, None when there is none. ``network`` holds the final
+    state of every table.
     """
 
     scenario: str
@@ -124,6 +125,13 @@ class RunResult:
     max_queue_bytes: dict[str, int]
     trace: str | None
     drops: tuple[CongestionDrop, ...]
+    network: Network = field(repr=False, compare=False)
+
+    def to_xarray(self) -> Any:
+        """Return the trace as an ``xarray.Dataset``. Needs the extra ``analysis``."""
+        from .trace import to_xarray
+
+        return to_xarray(self)
 
     def to_json(self) -> dict[str, Any]:
         """Give a mapping that JSON can hold; it has no NaN and no infinity."""
@@ -162,6 +170,7 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),
         trace=None,
         drops=tuple(_congestion_drops(network)),
+        network=network,
     )
 
 
@@ -173,6 +182,23 @@ def asked_bytes(network: Network) -> list[int]:
     operations = network.tables.operations
     data = operations[(operations["kind"] == kt.SEND) & (operations["flow"] >= 0)]
     return _sums(data["bytes"], data["flow"], len(network.flow_names))
+
+
+def flow_messages(network: Network) -> dict[str, list[int]]:
+    """Give how many messages of each flow were posted, sent (acknowledged) and delivered."""
+    operations = network.tables.operations
+    data = operations[(operations["kind"] == kt.SEND) & (operations["flow"] >= 0)]
+    posted = np.where(data["first_packet"] != kt.NOWHERE, data["messages"], 0)
+    oldest = network.tables.queue_pairs["oldest"][data["queue_pair"]]
+    acknowledged = np.clip(oldest - data["first_packet"], 0, data["packets"])
+    whole = acknowledged // np.maximum(data["packets_a_message"], 1)
+    sent = np.where(acknowledged == data["packets"], posted, whole)
+    count = len(network.flow_names)
+    return {
+        "messages_posted": _sums(posted, data["flow"], count),
+        "messages_sent": _sums(sent, data["flow"], count),
+        "messages_delivered": _sums(data["messages_delivered"], data["flow"], count),
+    }
 
 
 def flow_counters(network: Network) -> dict[str, list[int]]:
