@@ -69,14 +69,32 @@ def _element(context, builder, arguments):
 @lru_cache(maxsize=4096)
 def _memory(address, dtype):
     """Return the element at an address, in plain Python (JIT off, tests only)."""
-    view = np.frombuffer((ctypes.c_char * dtype.itemsize).from_address(address), dtype)
-    return view.view(np.recarray) if dtype.names else view
+    return np.frombuffer((ctypes.c_char * dtype.itemsize).from_address(address), dtype)
+
+
+class _Row:
+    """A record in plain Python. np.record hides a field that is called as one of its own: `flags`.
+
+    Numba widens what it reads to 64 bits; so does this.
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record):
+        object.__setattr__(self, "_record", record)
+
+    def __getattr__(self, name):
+        return self._record[name].item()
+
+    def __setattr__(self, name, value):
+        self._record[name] = value
 
 
 if config.DISABLE_JIT:
 
     def _row_maker(dtype):
-        return lambda address, place: _memory(int(address + place * dtype.itemsize), dtype)[0]
+        size = dtype.itemsize
+        return lambda address, place: _Row(_memory(int(address + place * size), dtype)[0])
 
     def load(address, place):
         """Return one element of the int64 array at an address."""

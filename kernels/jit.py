@@ -31,7 +31,7 @@ def jit_inlined(function: Callable[..., Any]) -> Any:
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, and keep the machine code between runs."""
     if CACHE_FOLDER is None:
-        return jit(function)
+        return numba.njit(**_OPTIONS)(function)
     before = config.CACHE_DIR
     config.CACHE_DIR = str(CACHE_FOLDER)
     try:
@@ -41,7 +41,8 @@ def entry(function: Callable[..., Any]) -> Any:
 
 
 def _sources_hash() -> str:
-    digest = hashlib.sha256(numba.__version__.encode())
+    # Row checks are compiled in, and Numba's own key does not tell.
+    digest = hashlib.sha256(f"{numba.__version__} {bool(config.BOUNDSCHECK)}".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode())
         digest.update(source.read_bytes())

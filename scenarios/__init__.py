@@ -1,0 +1,1 @@
+"""The built-in scenarios, a YAML file each; installed as ``wanrdma.scenarios``."""

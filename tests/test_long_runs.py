@@ -105,7 +105,7 @@ def test_a_queue_pair_that_begins_elsewhere_does_the_same(start: int) -> None:
     assert np.array_equal(moved.tables.flows, plain.tables.flows)
     assert np.array_equal(moved.tables.ports, plain.tables.ports)
     rows = plain.probes.copy()
-    rows["psn"] = (rows["psn"] + start) % 2**24
+    rows["psn"] = (rows["psn"].astype(np.int64) + start) % 2**24
     assert np.array_equal(rows, moved.probes)
 
 

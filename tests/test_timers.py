@@ -562,7 +562,7 @@ def test_lost_xon(quanta: int) -> None:
     assert (result.totals["drops_congestion"], result.totals["drops_error"]) == (0, 1)
 
 
-@pytest.mark.parametrize("quanta", [300, 500, 2000])
+@pytest.mark.parametrize("quanta", [300, 336, 340, 500, 2000])
 def test_lost_xoff(quanta: int) -> None:
     """The host stops at the refresh, a third of the pause after the lost XOFF's departure.
 

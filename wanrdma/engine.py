@@ -1,13 +1,12 @@
 """Runs a built network to its end, in slices, so that a person can watch and stop it."""
 
-import pickle
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numba import int64, typeof
 from numba.core import config
 
 from .build.network import Network
@@ -21,7 +20,6 @@ Status = Literal["completed", "stopped", "incomplete"]
 FIRST_SLICE_EVENTS = 200_000
 SLICE_S = 0.1
 JIT_OFF = bool(config.DISABLE_JIT)
-CACHE_FAULTS = (EOFError, pickle.UnpicklingError, OSError)
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ def run(
     network.tables.run["probing"] = probe
     wall, cpu = time.perf_counter(), time.process_time()
     interrupted = False
+    _load_or_compile(network)
     try:
         code = _run_slices(network, kt.NEVER_PS if stop_ps is None else stop_ps, on_slice)
     except KeyboardInterrupt:
@@ -97,17 +96,24 @@ def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], N
 
 def _advance(network: Network, until_ps: int, events: int) -> int:
     network.tables.locate()
-    run_table = _run_table(network)
     with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
+        return int(loop.advance(_run_table(network), until_ps, events))
+
+
+def _load_or_compile(network: Network) -> None:
+    """Get the machine code. A damaged cache file must not stop a run: compile anew."""
+    if JIT_OFF:
+        return
+    table = typeof(_run_table(network))
+    for kernel, arguments in ((loop.advance, (table, int64, int64)), (store_partial_bin, (table,))):
         try:
-            return int(loop.advance(run_table, until_ps, events))
-        except CACHE_FAULTS:
-            if JIT_OFF or CACHE_FOLDER is None or network.tables.run["events"][0]:
+            kernel.compile(arguments)
+        except Exception:  # reading damaged pickles can raise anything
+            if CACHE_FOLDER is None:
                 raise
-            # A damaged cache file must not stop a run: compile anew.
-            shutil.rmtree(CACHE_FOLDER, ignore_errors=True)
-            CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
-            return int(loop.advance(run_table, until_ps, events))
+            for path in CACHE_FOLDER.rglob(f"*.{kernel.py_func.__name__}-*"):
+                path.unlink(missing_ok=True)
+            kernel.compile(arguments)
 
 
 def _run_table(network: Network) -> Any:
