@@ -78,9 +78,7 @@ def test_another_seed_meets_other_errors(name: str) -> None:
 
 def test_another_seed_without_errors_is_the_same() -> None:
     """On one path and a clean line nothing is random but the seed itself."""
-    first, second = (
-        finished("perftest", seed, "lines.0.errors.post_fec_ber=0") for seed in (5, 6)
-    )
+    first, second = (finished("perftest", seed, "lines.0.errors.post_fec_ber=0") for seed in (5, 6))
     assert (first.tables.run["seed"][0], second.tables.run["seed"][0]) == (5, 6)
     second.tables.run["seed"] = 5
     assert digests(first) == digests(second)

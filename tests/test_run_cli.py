@@ -235,7 +235,7 @@ def test_an_interrupt_keeps_what_there_is(monkeypatch):
 
 
 def test_an_interrupt_that_comes_too_late_changes_nothing(monkeypatch):
-    interrupt_in("wanrdma.engine.store_partial_bin", monkeypatch, presses=1)
+    interrupt_in("wanrdma.engine._judge", monkeypatch, presses=1)
     result = run("--json")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (0, "completed")
     assert traces() == ["tiny-1.h5"]

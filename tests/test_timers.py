@@ -9,7 +9,7 @@ again when the oldest unacknowledged PSN advances and at a go-back.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log1p
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ def test_lost_last_packet(case: Case, ack_every: int) -> None:
     M - 1 starts (M - 1 - c) P after: (c - 1) P + RTT + T + (M - 1 - c) P - (M - 1) P is the
     same.
     """
-    case = Case(**{**vars(case), "ack_every": ack_every})
+    case = replace(case, ack_every=ack_every)
     trial = case.trial()
     last = case.packets - 1
     trial.lose_frame(LINE, last, data_frames(last))
@@ -219,7 +219,7 @@ def test_lost_last_ack(case: Case, ack_every: int) -> None:
     (c - 1) P + RTT. T later packet c starts again, is a duplicate, and its ACK is back an RTT
     after, instead of at (M - 1) P + RTT: T + RTT - (M - c) P later.
     """
-    case = Case(**{**vars(case), "ack_every": ack_every})
+    case = replace(case, ack_every=ack_every)
     trial = case.trial()
     last = case.packets - 1
     acknowledged = last // ack_every * ack_every
@@ -330,7 +330,7 @@ def frames_before_third_start(case: Case) -> int:
 @every_case
 def test_nak_and_retransmission_lost(case: Case) -> None:
     """Two timers in a row: the second starts at the first one's go-back."""
-    trial = Case(**{**vars(case), "retries": 2}).trial()
+    trial = replace(case, retries=2).trial()
     lost = lose_packet_and_nak(trial, case)
     before = frames_before_third_start(case)
     trial.lose_frame(LAST_LINK, before, data_frames(before))
@@ -342,7 +342,7 @@ def test_nak_and_retransmission_lost(case: Case) -> None:
 @every_case
 def test_two_timers_in_a_row_with_one_retry(case: Case) -> None:
     """The queue pair is in error two timers after the last progress."""
-    trial = Case(**{**vars(case), "retries": 1}).trial()
+    trial = replace(case, retries=1).trial()
     lose_packet_and_nak(trial, case)
     before = frames_before_third_start(case)
     trial.lose_frame(LAST_LINK, before, data_frames(before))
@@ -359,7 +359,7 @@ def test_two_timers_with_progress_between_and_one_retry(case: Case) -> None:
     The first is a lost NAK's, the second the lost last packet's. On the last link the last
     packet comes after all that went before it, and again after the go-back, but for packet n.
     """
-    trial = Case(**{**vars(case), "retries": 1}).trial()
+    trial = replace(case, retries=1).trial()
     lost = lose_packet_and_nak(trial, case)
     first_flight = frames_before_third_start(case)
     before = first_flight + case.packets - 1 - case.middle
@@ -375,7 +375,7 @@ def test_two_timers_with_progress_between_and_one_retry(case: Case) -> None:
 @every_case
 def test_nak_without_progress_spends_a_retry(case: Case) -> None:
     """With no retry to spend, the NAK itself is the end: at (n + 1) P + RTT."""
-    trial = Case(**{**vars(case), "retries": 0}).trial()
+    trial = replace(case, retries=0).trial()
     n = case.middle
     trial.lose_frame(LINE, n, data_frames(n))
     result = trial.run()
@@ -390,7 +390,7 @@ def test_nak_with_progress_spends_none(case: Case) -> None:
 
     The timer (67 ms) is longer than the whole transfer, which would else wait for its ACK.
     """
-    case = Case(**{**vars(case), "retries": 0, "ack_every": 10_000, "exponent": 14})
+    case = replace(case, retries=0, ack_every=10_000, exponent=14)
     trial = case.trial()
     n = case.middle
     trial.lose_frame(LINE, n, data_frames(n))
@@ -406,7 +406,7 @@ def test_nak_with_progress_spends_none(case: Case) -> None:
 @pytest.mark.parametrize("retries", [0, 3, 7])
 def test_dead_line(case: Case, retries: int, tmp_path: Path) -> None:
     """The queue pair is in error (retries + 1) timers after the first packet's departure."""
-    dead = Case(**{**vars(case), "retries": retries, "packets": 5})
+    dead = replace(case, retries=retries, packets=5)
     # With 0.4 a frame of 33,264 bits comes through with 0.6^33264, that is never.
     trial = Trial(dead.scenario, "lines.0.errors.post_fec_ber=0.4")
     result = trial.run()
@@ -433,7 +433,7 @@ def test_dead_line(case: Case, retries: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("retries", [0, 3, 7])
 def test_line_that_dies(case: Case, retries: int) -> None:
     """From packet 3 on all is lost: (retries + 1) timers after the ACK of packet 2."""
-    dying = Case(**{**vars(case), "retries": retries, "packets": 8})
+    dying = replace(case, retries=retries, packets=8)
     trial = dying.trial()
     trial.damage_from(LINE, 3, data_frames(3), log1p(-0.4))
     result = trial.run()

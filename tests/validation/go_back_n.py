@@ -5,6 +5,7 @@ from functools import cache
 from statistics import mean, stdev
 
 from scipy.stats import t as student
+
 from validation.runs import Trial
 
 PACKET_BYTES, FIRST_BYTES, ACK_BYTES = 4178, 4194, 86
@@ -18,9 +19,7 @@ FULL_PACKETS = 2**20  # 4 GiB
 
 @dataclass(frozen=True)
 class Point:
-    """A row and a column of DOMAIN 6's table. A NIC slower than 400 Gb/s on a 400G line, or,
-    where `line_gbps` says so, a slower line.
-    """
+    """A row and a column of DOMAIN 6's table: a NIC of some rate, on a line of 400 Gb/s or less."""
 
     distance_km: int
     nic_gbps: int

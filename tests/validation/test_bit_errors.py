@@ -2,6 +2,7 @@
 
 import pytest
 from scipy.stats import binom
+
 from validation.runs import Trial
 
 pytestmark = pytest.mark.validation
@@ -9,9 +10,7 @@ pytestmark = pytest.mark.validation
 LINE, LINE_BACK = "a.switch>b.switch", "b.switch>a.switch"
 
 
-@pytest.mark.parametrize(
-    ("mtu", "ber"), [(4096, 1e-7), (4096, 1e-6), (1024, 1e-6), (256, 1e-5)]
-)
+@pytest.mark.parametrize(("mtu", "ber"), [(4096, 1e-7), (4096, 1e-6), (1024, 1e-6), (256, 1e-5)])
 def test_share_of_frames_lost(mtu: int, ber: float) -> None:
     """A million packets, their ACKs, and what go-back-N sends again over no distance.
 

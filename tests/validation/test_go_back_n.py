@@ -2,6 +2,7 @@
 
 import pytest
 from scipy.stats import poisson
+
 from validation.go_back_n import (
     FULL_PACKETS,
     POINTS,

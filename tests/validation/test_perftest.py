@@ -5,6 +5,7 @@ message of 64 KiB. Light needs 4.9 us/km. NIC and line have 400 Gb/s, 20 ps a by
 """
 
 import pytest
+
 from validation.runs import Trial
 
 pytestmark = pytest.mark.validation
