@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from wanrdma.kernels import tables as kt
 
 from wanrdma.build.network import Network
 from wanrdma.engine import Outcome
 from wanrdma.errors import OutputError
+from wanrdma.kernels import tables as kt
 from wanrdma.results import table, trace
 from wanrdma.results.summary import COUNTERS, summarise
 
@@ -41,6 +41,7 @@ def make_network(flows: int = 2) -> Network:
         "queue_pairs": np.zeros(pairs, kt.queue_pair),
         "operations": np.zeros(flows + 2, kt.operation),
         "flows": np.zeros(flows, kt.flow),
+        "log": np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.TIMEOUT, 0, 5)], kt.logged),
         "goodput_bins": np.zeros((flows, 8), np.int64),
         "queue_bins": np.zeros((4, 8), np.int64),
         "pause_bins": np.zeros((4, 8), np.int64),
@@ -48,6 +49,9 @@ def make_network(flows: int = 2) -> Network:
     # The other tables are the emulator's own: results do not look at them.
     tables = kt.Tables(**{name: used.get(name) for name in kt.Tables._fields})
     run = tables.run[0]
+    run["log_size"] = 2
+    tables.lanes["pauses"][11] = 40
+    tables.queue_pairs["local_ack_timeout_err"][:1] = 1
     run["clock_ps"], run["packet_hops"] = 25 * US, 3_000_000
     run["bin"], run["bin_width_ps"] = 2, BIN_PS
     tables.ports["ps_per_byte"] = 20  # 400 Gb/s
@@ -99,7 +103,7 @@ def summary_of(network: Network, outcome: Outcome = DONE):
 
 def write(tmp_path: Path, network: Network, name: str = "x.h5", **options) -> Path:
     return trace.write_trace(
-        tmp_path / name, make_loaded(), network, summary_of(network), 7, "wanrdma run", **options
+        tmp_path / name, make_loaded(), summary_of(network), "wanrdma run", **options
     )
 
 
@@ -370,10 +374,27 @@ def test_every_variable_says_what_it_is_and_has_named_axes(tmp_path):
                     "port",
                     "priority",
                     "operation",
+                    "queue_pair",
+                    "event",
+                    "event_sort",
                 }
             if variable.dtype.kind != "O":
                 assert variable.compression == "gzip", name
                 assert variable.shuffle, name
+
+
+def test_the_log_says_what_happened_where_and_how_much_is_not_listed(tmp_path):
+    with xarray.open_dataset(write(tmp_path, make_network()), engine="h5netcdf") as data:
+        kinds = data["event_kind"].attrs["flag_meanings"].split()
+        assert [kinds[k] for k in data["event_kind"].values] == ["pause", "timeout"]
+        assert data["event_time"].values.tolist() == [1e-6, 2e-6]
+        assert data["event_port"].values.tolist() == [1, -1]  # lane 11: port 1, priority 3
+        assert data["event_priority"].values.tolist() == [3, -1]
+        assert data["event_queue_pair"].values.tolist() == [-1, 0]
+        assert data["event_packet"].values.tolist() == [-1, 5]
+        left_out = dict(zip(kinds, data["events_not_listed"].values.tolist(), strict=True))
+        assert left_out["pause"] == 39
+        assert left_out["timeout"] == 0
 
 
 def test_no_chunk_is_too_large():
@@ -399,9 +420,9 @@ def test_root_attributes_tell_where_the_file_comes_from(tmp_path):
 def test_odd_text_is_kept(tmp_path):
     loaded = make_loaded()
     loaded.text = "# " + "é" * 3_000_000
-    result = summary_of(make_network())
+    result = dataclasses.replace(summary_of(make_network()), seed=2**64 - 1)
     path = tmp_path / "x.h5"
-    trace.write_trace(path, loaded, make_network(), result, 2**64 - 1, "wanrdma \udcff")
+    trace.write_trace(path, loaded, result, "wanrdma \udcff")
     with h5py.File(path) as file:
         assert file.attrs["scenario_text"] == loaded.text
         assert file.attrs["command"] == "wanrdma \\udcff"
@@ -435,7 +456,7 @@ def test_work_without_flows_can_be_written_and_read(tmp_path):
 def test_one_run_gives_one_file(tmp_path):
     results = [dataclasses.replace(summary_of(make_network()), wall_s=wall) for wall in (1.0, 2.0)]
     paths = [
-        trace.write_trace(tmp_path / f"{i}.h5", make_loaded(), make_network(), r, 7, str(i))
+        trace.write_trace(tmp_path / f"{i}.h5", make_loaded(), r, str(i))
         for i, r in enumerate(results)
     ]
     with h5py.File(paths[0]) as first, h5py.File(paths[1]) as second:
@@ -464,17 +485,18 @@ def test_an_interrupted_run_leaves_a_part_with_what_there_is(tmp_path):
     trace.reserve_trace(tmp_path / "x.h5", make_loaded(), 7, "run")
     network = make_network()
     result = summary_of(network, Outcome("stopped", "interrupted", 1.0, 1.0))
-    part = trace.write_trace(
-        tmp_path / "x.h5", make_loaded(), network, result, 7, "run", complete=False
-    )
+    part = trace.write_trace(tmp_path / "x.h5", make_loaded(), result, "run", complete=False)
     assert [p.name for p in tmp_path.iterdir()] == ["x.h5.part"]
     with h5py.File(part) as file:
         assert (file.attrs["complete"], file.attrs["status"]) == (0, "stopped")
         assert file["goodput"].shape == (2, 3)
 
 
-def test_a_full_disk_leaves_a_part_that_says_so(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_last_part_that_could_be_written(tmp_path, monkeypatch):
     trace.reserve_trace(tmp_path / "x.h5", make_loaded(), 7, "run")
+    network = make_network()
+    result = summary_of(network, Outcome("stopped", "not over", 1.0, 1.0))
+    trace.flush_trace(tmp_path / "x.h5", make_loaded(), result, "run")
     write_bytes = Path.write_bytes
 
     def full_disk(self, data):
@@ -488,7 +510,8 @@ def test_a_full_disk_leaves_a_part_that_says_so(tmp_path, monkeypatch):
         write(tmp_path, make_network())
     with h5py.File(tmp_path / "x.h5.part") as file:
         assert file.attrs["complete"] == 0
-        assert file.attrs["reason"] == "the trace could not be written"
+        assert file["goodput"].shape == (2, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.h5.part"]
 
 
 def test_file_names_are_numbered_when_taken(tmp_path, monkeypatch):

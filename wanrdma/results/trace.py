@@ -85,7 +85,8 @@ def write_trace(
 
     ``complete`` is false when the user cut the run short: the file then keeps the name ``.part``
     and says so. The same scenario and seed give equal datasets; what differs from run to run
-    (wall time, command) is in the root attributes only. Raises OutputError.
+    (wall time, command) is in the root attributes only. Raises OutputError, and leaves the last
+    ``.part`` that could be written.
     """
     attributes = _all_attributes(loaded, result, command) | {"complete": np.uint8(complete)}
     part = part_path(path)
@@ -96,13 +97,6 @@ def write_trace(
         part.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
-    except OutputError:
-        # A disk that is full has room for the attributes again once the rest is gone.
-        attributes |= {"complete": np.uint8(0), "reason": "the trace could not be written"}
-        with contextlib.suppress(OutputError, OSError):
-            part.unlink()
-            _store(part, _image((), attributes))
-        raise
     return path
 
 
