@@ -41,7 +41,7 @@ def make_network(flows: int = 2) -> Network:
         "queue_pairs": np.zeros(pairs, kt.queue_pair),
         "operations": np.zeros(flows + 2, kt.operation),
         "flows": np.zeros(flows, kt.flow),
-        "log": np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.TIMEOUT, 0, 5)], kt.logged),
+        "log": np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.QP_ERROR, 0, 5)], kt.logged),
         "goodput_bins": np.zeros((flows, 8), np.int64),
         "queue_bins": np.zeros((4, 8), np.int64),
         "pause_bins": np.zeros((4, 8), np.int64),
@@ -51,7 +51,7 @@ def make_network(flows: int = 2) -> Network:
     run = tables.run[0]
     run["log_size"] = 2
     tables.lanes["pauses"][11] = 40
-    tables.queue_pairs["local_ack_timeout_err"][:1] = 1
+    tables.queue_pairs["req_transport_retries_exceeded"][:1] = 1
     run["clock_ps"], run["packet_hops"] = 25 * US, 3_000_000
     run["bin"], run["bin_width_ps"] = 2, BIN_PS
     tables.ports["ps_per_byte"] = 20  # 400 Gb/s
@@ -386,7 +386,7 @@ def test_every_variable_says_what_it_is_and_has_named_axes(tmp_path):
 def test_the_log_says_what_happened_where_and_how_much_is_not_listed(tmp_path):
     with xarray.open_dataset(write(tmp_path, make_network()), engine="h5netcdf") as data:
         kinds = data["event_kind"].attrs["flag_meanings"].split()
-        assert [kinds[k] for k in data["event_kind"].values] == ["pause", "timeout"]
+        assert [kinds[k] for k in data["event_kind"].values] == ["pause", "queue_pair_error"]
         assert data["event_time"].values.tolist() == [1e-6, 2e-6]
         assert data["event_port"].values.tolist() == [1, -1]  # lane 11: port 1, priority 3
         assert data["event_priority"].values.tolist() == [3, -1]
@@ -394,7 +394,7 @@ def test_the_log_says_what_happened_where_and_how_much_is_not_listed(tmp_path):
         assert data["event_packet"].values.tolist() == [-1, 5]
         left_out = dict(zip(kinds, data["events_not_listed"].values.tolist(), strict=True))
         assert left_out["pause"] == 39
-        assert left_out["timeout"] == 0
+        assert left_out["queue_pair_error"] == 0
 
 
 def test_no_chunk_is_too_large():
