@@ -826,7 +826,7 @@ def test_a_file_is_read(tmp_path):
         (b" \n\n", ": error: is empty"),
         (b"name: caf\xe9\n", ":1:10: error: is not UTF-8 text (byte 0xe9)"),
         (b"a: 1\n\xff\xfe", ":2:1: error: is not UTF-8 text (byte 0xff)"),
-        (b"#" * (4 * 2**20 + 1), ": error: is larger than 4 MiB, so it is no scenario"),
+        (b"#" * (512 * 1024 + 1), ": error: is larger than 512 KiB, the most that is read"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused(tmp_path, data, said):

@@ -10,6 +10,8 @@ from ..errors import WanrdmaError
 COMMANDS = {
     "run": "wanrdma.cli.run",
     "scenarios": "wanrdma.cli.scenarios",
+    "schema": "wanrdma.cli.schema",
+    "validate": "wanrdma.cli.validate",
 }
 """Each command and the module whose ``command`` it is."""
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import scenario_names
+
 if TYPE_CHECKING:
     from ..build.network import Network
     from ..results.summary import RunResult
@@ -26,7 +28,7 @@ INTERRUPTED = 130  # exit status, as shells have it: 128 + SIGINT
 
 
 @click.command("run", epilog="Example: wanrdma run perftest --set lines.0.distance='500 km'")
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=scenario_names)
 @click.option(
     "-o",
     "--output",

@@ -4,6 +4,8 @@ import json
 
 import click
 
+from .completion import builtin_names
+
 
 @click.group(
     "scenarios",
@@ -28,7 +30,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command("show", epilog="Example: wanrdma scenarios show incast-pfc")
-@click.argument("name")
+@click.argument("name", shell_complete=builtin_names)
 def show(name: str) -> None:
     """Print the built-in scenario NAME as it is, with its comments."""
     from ..scenario import catalogue

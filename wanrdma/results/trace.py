@@ -155,6 +155,7 @@ def _store(path: Path, image: bytes) -> None:
     # kills this process or fills the disk finds one or the other.
     new = path.with_name(path.name + ".new")
     try:
+        new.unlink(missing_ok=True)  # half of one, left by a kill; or a link, not to be followed
         new.write_bytes(image)
         new.replace(path)
     except OSError as error:

@@ -13,6 +13,9 @@ from .found import Found, Place
 from .schema import Line, Nic, Scenario, Site, Work
 from .settings import apply_settings
 
+MOST_TOLD = 500
+"""Errors that are told at once; nobody reads more, and each takes milliseconds to explain."""
+
 
 @dataclass(frozen=True)
 class LoadedScenario:
@@ -58,9 +61,13 @@ def loads(text: str, settings: Sequence[str] = (), *, origin: str = "scenario") 
         text = yaml_file.dump(edited)
     places = explain.Places(origin, original, data, set_keys)
     scenario, found = _check(data)
-    problems += [places.problem(one, of_key=of_key) for one, of_key in wrong + found]
+    all_found = wrong + found
+    problems += [places.problem(one, of_key=of_key) for one, of_key in all_found[:MOST_TOLD]]
     if problems or scenario is None:
-        raise ScenarioError(sorted(dict.fromkeys(problems), key=_file_order))
+        told = sorted(dict.fromkeys(problems), key=_file_order)
+        if len(all_found) > MOST_TOLD:
+            told.append(Problem("has more errors than these; put these right first", origin))
+        raise ScenarioError(told)
     return LoadedScenario(scenario, text, origin)
 
 
@@ -97,7 +104,7 @@ def _check(data: Any) -> tuple[Scenario | None, list[tuple[Found, bool]]]:
         return Scenario.model_validate(data), found
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    for details in errors:
+    for details in errors[: MOST_TOLD + 1]:
         found += explain.found_in(details)
     if any(details["loc"] for details in errors):  # the checks across sections did not run
         found += [(one, False) for one in _across_what_is_right(data)]
@@ -121,7 +128,8 @@ def _across_what_is_right(data: Any) -> list[Found]:
         _mended(Nic, data.get("nic", {}), ("nic",), wrong),
         [str(row["name"]) for row in rows if isinstance(row, dict) and "name" in row],
     )
-    return [one for one in found if not any(_touches(place, wrong) for place in one.places)]
+    above = {place[:steps] for place in wrong for steps in range(len(place) + 1)}
+    return [one for one in found if not any(_touches(p, wrong, above) for p in one.places)]
 
 
 def _mended(model: Any, value: Any, place: Place, wrong: set[Place]) -> Any:
@@ -144,6 +152,6 @@ def _mended(model: Any, value: Any, place: Place, wrong: set[Place]) -> Any:
     return None
 
 
-def _touches(place: Place, wrong: set[Place]) -> bool:
-    """Whether a wrong place is this one, or above it, or below it."""
-    return any(place[: len(one)] == one[: len(place)] for one in wrong)
+def _touches(place: Place, wrong: set[Place], above: set[Place]) -> bool:
+    """Whether a wrong place is this one, or below it (so this is ``above`` it), or above it."""
+    return place in above or any(place[:steps] in wrong for steps in range(len(place)))

@@ -369,7 +369,8 @@ class Site(Section):
         le=65536,
         examples=[16],
     )
-    nic: Nic = _part("What differs from the scenario's nic. Read Scenario.site_nic(name).")
+    # For what holds at the site, defaults and all: Scenario.site_nic(name).
+    nic: Nic = _part("What differs from the scenario's nic; other keys are as there.")
     fabric: Fabric = _part("The site's switches.")
     gateway: Gateway = _part("The switch towards the lines.")
     convergence: Annotated[str | None, Field(pattern=checks.CONVERGENCE)] = Field(

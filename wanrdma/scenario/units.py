@@ -269,42 +269,100 @@ def _or_auto(parse: Callable[[object], Any]) -> Callable[[object], Any]:
     return parse_or_auto
 
 
-def _json(*examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "examples": list(examples)})
+def _json(kind: _Kind, *examples: Any, zero: bool = True, auto: bool = False) -> WithJsonSchema:
+    """Tell json_schema what a field takes; the patterns are made there, as that needs pint."""
+    more = ["auto"] if auto else []
+    schema = {"x-quantity": kind.name, "x-zero": zero, "x-auto": auto}
+    return WithJsonSchema({**schema, "examples": [*more, *(examples or [kind.example])]})
 
 
-def _json_or_zero(*examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "integer"], "examples": [*examples, 0]})
-
-
-TimePs = Annotated[int, BeforeValidator(parse_time), _json_or_zero("50 ms", "5 us")]
+TimePs = Annotated[int, BeforeValidator(parse_time), _json(_TIME, "50 ms", "5 us", 0)]
 """A time, in whole picoseconds."""
-Bytes = Annotated[int, BeforeValidator(parse_bytes), _json_or_zero("64 MiB", "4096 B")]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), _json(_SIZE, "64 MiB", "4096 B")]
 """A size, in whole bytes."""
 SomeBytes = Annotated[
-    int, AfterValidator(_at_least_one_byte), BeforeValidator(parse_bytes), _json("64 MiB")
+    int,
+    AfterValidator(_at_least_one_byte),
+    BeforeValidator(parse_bytes),
+    _json(_SIZE, zero=False),
 ]
 """A size of at least one byte."""
-BytesOrAuto = Annotated[
-    int | None, BeforeValidator(_or_auto(parse_bytes)), _json_or_zero("auto", "64 MiB")
-]
+BytesOrAuto = Annotated[int | None, BeforeValidator(_or_auto(parse_bytes)), _json(_SIZE, auto=True)]
 """A size in whole bytes, or None for "auto": worked out from the rest of the scenario."""
-Metres = Annotated[float, BeforeValidator(parse_length), _json_or_zero("30 m", "329 km")]
+Metres = Annotated[float, BeforeValidator(parse_length), _json(_LENGTH, "30 m", "329 km")]
 """A length, in metres."""
 Distance = Annotated[
-    float, AfterValidator(_distance), BeforeValidator(parse_length), _json_or_zero("329 km")
+    float, AfterValidator(_distance), BeforeValidator(parse_length), _json(_LENGTH)
 ]
 """The length of a line in metres, at most 20,000 km."""
-DelayPerLength = Annotated[
-    float, BeforeValidator(parse_delay_per_length), _json_or_zero("4.9 us/km")
-]
+DelayPerLength = Annotated[float, BeforeValidator(parse_delay_per_length), _json(_DELAY)]
 """How long light takes, in picoseconds a metre."""
-Rate = Annotated[PortRate, BeforeValidator(parse_rate), _json("400 Gbps", "2 x 400 Gbps")]
+Rate = Annotated[
+    PortRate, BeforeValidator(parse_rate), _json(_RATE, "400 Gbps", "2 x 400 Gbps", zero=False)
+]
 """One or more ports of one rate."""
 OnePortRate = Annotated[
-    PortRate, AfterValidator(_one_port), BeforeValidator(parse_rate), _json("400 Gbps")
+    PortRate, AfterValidator(_one_port), BeforeValidator(parse_rate), _json(_RATE, zero=False)
 ]
 """The rate of exactly one port."""
+
+_KINDS = {kind.name: kind for kind in (_LENGTH, _TIME, _SIZE, _RATE, _DELAY)}
+_ZERO = r"[+-]?(?:0{1,20}(?:\.0{0,20})?|\.0{1,20})(?:[eE][+-]?[0-9]{1,2})?"
+
+
+def quantity_units() -> dict[str, tuple[str, ...]]:
+    """Return each kind of quantity ("a size") and the units to write it in."""
+    return {name: kind.units for name, kind in _KINDS.items()}
+
+
+def quantity_pattern(name: str) -> str:
+    """Return a pattern of texts that are this kind of quantity; "zero": a 0 without unit.
+
+    It is for JSON Schema, and lets pass what is only too large or negative.
+    """
+    if name == "zero":
+        return rf"^\s*{_ZERO}\s*$"
+    units = _unit_pattern(_KINDS[name])
+    ports = r"(?:\s*[0-9]{1,9}\s*[x\u00d7])?" if name == _RATE.name else ""
+    number = _NUMBER.replace(r"\d", "[0-9]")
+    return rf"^{ports}\s*{number}\s*(?:{units})\s*$"
+
+
+def _unit_pattern(kind: _Kind) -> str:
+    """Return a pattern of the units of a kind: those of the unit file, or one over another."""
+
+    def named(one: _Kind) -> str:
+        return "|".join(name for name in _unit_names() if _fits(name, one))
+
+    over = {
+        _TIME.name: (_SIZE, _RATE),
+        _RATE.name: (_SIZE, _TIME),
+        _DELAY.name: (_TIME, _LENGTH),
+    }
+    patterns = [named(kind)] if named(kind) else []
+    if kind.name in over:
+        above, below = over[kind.name]
+        patterns.append(rf"(?:{named(above)})\s*/\s*(?:{named(below)})")
+    return "|".join(patterns)
+
+
+@cache
+def _unit_names() -> list[str]:
+    """List all names and symbols of the unit file, and their plurals, which pint reads too."""
+    found = []
+    for line in files(__package__).joinpath("units.txt").read_text(encoding="utf-8").splitlines():
+        if "=" in line and not line.startswith("#"):
+            name, _, *symbols = (word.strip() for word in line.split("="))
+            found += [word for word in (name, *symbols) if "_" not in word]
+    return list(dict.fromkeys(found + [f"{word}s" for word in found]))
+
+
+def _fits(unit: str, kind: _Kind) -> bool:
+    try:
+        _factor(unit, kind)
+    except QuantityError:
+        return False
+    return True
 
 
 def _scaled(value: float, steps: list[tuple[float, str]], digits: int) -> str:

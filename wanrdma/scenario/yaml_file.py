@@ -9,18 +9,25 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionStartEvent
+from ruamel.yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import Problem, ScenarioError
 from .found import Found, Place
 from .units import shorten
 
-MOST_FILE_BYTES = 4 * 2**20
+MOST_FILE_BYTES = 512 * 1024
+MOST_WRITTEN = 25_000
+"""Keys and values as written. Reading takes 0.2 ms each, and some 5 us a byte of text."""
+MOST_MERGED = 25_000
 MOST_VALUES = 500_000
 """After aliases are expanded: a few hundred bytes of YAML can stand for billions of values."""
 MOST_DEPTH = 50
+LARGEST_NUMBER = 2**1000
 
 _SHORT_KEYS = {"priorities": "priority"}
 
@@ -28,7 +35,7 @@ _SHORT_KEYS = {"priorities": "priority"}
 def decode(data: bytes, file: str) -> str:
     """Read UTF-8 text. Raises ScenarioError with the place of what is not text."""
     if len(data) > MOST_FILE_BYTES:
-        raise ScenarioError([Problem("is larger than 4 MiB, so it is no scenario", file)])
+        raise ScenarioError([Problem("is larger than 512 KiB, the most that is read", file)])
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -42,8 +49,51 @@ def decode(data: bytes, file: str) -> str:
     return text
 
 
+class _RefusedError(MarkedYAMLError):
+    """What YAML allows and we do not."""
+
+
+class _Composer(Composer):
+    """Refuses what would take for ever: too many values, and keys that are no plain text.
+
+    Keys that hold keys that hold keys are hashed over and over: 14 nested take 16 s.
+    """
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.written = self.merged = 0
+        self.merged_into: dict[int, int] = {}  # keys that each mapping took in
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Read the next key or value."""
+        self.written += 1
+        event = self.parser.peek_event()
+        if self.written > MOST_WRITTEN:
+            text = f"has more than {MOST_WRITTEN} keys and values, the most that are read"
+            raise _RefusedError(problem=text, problem_mark=event.start_mark)
+        if index is None and isinstance(parent, MappingNode):
+            named = self.anchors.get(event.anchor) if isinstance(event, AliasEvent) else None
+            if isinstance(event, CollectionStartEvent) or isinstance(named, CollectionNode):
+                raise _RefusedError(problem="a key must be text", problem_mark=event.start_mark)
+        node = super().compose_node(parent, index)
+        if isinstance(index, ScalarNode) and index.value == "<<":
+            self._count_merged(parent, node, event)
+        return node
+
+    def _count_merged(self, parent: Any, node: Any, event: Any) -> None:
+        """Refuse merge keys that copy too much: many mappings may take in one large one."""
+        for one in node.value if isinstance(node, SequenceNode) else [node]:
+            size = len(one.value) + self.merged_into.get(id(one), 0)
+            self.merged_into[id(parent)] = self.merged_into.get(id(parent), 0) + size
+            self.merged += size
+        if self.merged > MOST_MERGED:
+            text = f"merges more than {MOST_MERGED} keys (<<), the most that are read"
+            raise _RefusedError(problem=text, problem_mark=event.start_mark)
+
+
 def _yaml() -> YAML:
     yaml = YAML(typ="rt", pure=True)
+    yaml.Composer = _Composer
     yaml.preserve_quotes = True
     yaml.width = 4096  # do not fold people's lines
     yaml.max_depth = MOST_DEPTH + 2  # older versions ignore it and meet Python's own limit
@@ -66,6 +116,9 @@ def parse(text: str, file: str) -> Any:
         match = re.search(r'found duplicate key "(.*?)" with', str(error.problem), re.DOTALL)
         key = shorten(match[1] if match else "?")
         raise refuse(f"key {key} is given twice", mark.line + 1, mark.column + 1) from None
+    except _RefusedError as error:
+        mark = error.problem_mark
+        raise refuse(str(error.problem), mark.line + 1, mark.column + 1) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = ", ".join(part for part in (error.context, error.problem) if part)
@@ -130,6 +183,10 @@ def plain(tree: Any, file: str) -> tuple[Any, list[tuple[Found, bool]]]:
             return [convert(below, (*place, index)) for index, below in enumerate(value)]
         if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            # Python refuses to write what has thousands of digits: no message could quote it.
+            message = "is a number too large for anything"
+            raise ScenarioError([Problem(message, file, *position(tree, place))])
         for kind in (int, float, str):
             if isinstance(value, kind):
                 return kind(value)
