@@ -147,6 +147,13 @@ def _why_stuck(network: Network) -> str:
     pairs = network.tables.queue_pairs
     broken = np.flatnonzero(pairs["in_error"])
     if len(broken) == 0:
+        silent = np.flatnonzero((pairs["oldest"] < pairs["newest"]) & (pairs["timeout_ps"] == 0))
+        if len(silent) > 0:
+            name = network.queue_pair_names[silent[0]]
+            return (
+                f"queue pair {name} waits for an ACK: its packet or the ACK was lost, and it has no "
+                "ACK timer (nic.timeout is 0)"
+            )
         return "nothing more can happen: what is unfinished waits for credits or operations"
     first = broken[np.argmin(pairs["error_ps"][broken])]
     when = show_time(int(pairs["error_ps"][first]))
