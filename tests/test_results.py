@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-from wanrdma.kernels import tables as kt
 
 from wanrdma.build.network import Network
 from wanrdma.engine import Outcome
 from wanrdma.errors import OutputError
+from wanrdma.kernels import tables as kt
 from wanrdma.results import table, trace
 from wanrdma.results.summary import COUNTERS, summarise
 

@@ -151,8 +151,8 @@ def _why_stuck(network: Network) -> str:
         if len(silent) > 0:
             name = network.queue_pair_names[silent[0]]
             return (
-                f"queue pair {name} waits for an ACK: its packet or the ACK was lost, and it has no "
-                "ACK timer (nic.timeout is 0)"
+                f"queue pair {name} waits for an ACK: the packet or its ACK was lost, and there is "
+                "no ACK timer (nic.timeout is 0)"
             )
         return "nothing more can happen: what is unfinished waits for credits or operations"
     first = broken[np.argmin(pairs["error_ps"][broken])]

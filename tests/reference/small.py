@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from wanrdma.kernels import tables as records
 from wanrdma.kernels.tables import COMPUTE, NEVER_PS, NOWHERE, PRIORITIES, PSN_MODULUS, SEND, Tables
 
