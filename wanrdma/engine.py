@@ -25,7 +25,7 @@ JIT_OFF = bool(config.DISABLE_JIT)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. Times in seconds of this machine, not of the simulation.
+    """How a run ended. Times in seconds of this machine, not of the simulation, compiling apart.
 
     ``completed``: every operation finished. ``stopped``: the stop time came, or the user
     stopped it. ``incomplete``: nothing more can happen, but operations are unfinished;
@@ -53,9 +53,9 @@ def run(
     `tables.probes`.
     """
     network.tables.run["probing"] = probe
+    _load_or_compile(network)
     wall, cpu = time.perf_counter(), time.process_time()
     interrupted = False
-    _load_or_compile(network)
     try:
         code = _run_slices(network, min(kt.LAST_PS, stop_ps or kt.LAST_PS), on_slice)
     except KeyboardInterrupt:

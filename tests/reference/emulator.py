@@ -292,6 +292,9 @@ class Emulator:
                 ingress.drops_congestion += 1
                 ingress.episode_drop_bytes += s
                 ingress.missing_bytes = max(ingress.missing_bytes, ingress.episode_drop_bytes)
+                if not self.ports[i].pausing >> c & 1:
+                    self.ports[i].pausing |= 1 << c
+                    self.request_pfc(i, 1 << c)
                 return
         elif egress.queued_bytes + s > egress.queue_limit_bytes:
             egress.drops_congestion += 1
