@@ -28,6 +28,8 @@ def close_bins(run, now_ps):
 def store_partial_bin(runs):
     """Write what the current bin gathered so far, up to the clock. May be done repeatedly."""
     run = runs[0]
+    if run.clock_ps >= run.bin_end_ps:
+        close_bins(run, run.clock_ps)
     _store_flows(run)
     _store_ports(run, run.clock_ps)
 

@@ -60,7 +60,10 @@ def _cache_folder() -> Path | None:
     for root in roots:
         folder = root / "wanrdma" / _sources_hash()
         try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
+            if root.stat().st_uid != os.getuid():
+                continue  # what lies there is unpickled: it must be our own
             with tempfile.TemporaryFile(dir=folder):
                 return folder
         except OSError:

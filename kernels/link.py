@@ -27,6 +27,7 @@ def start_frame(run, p, i, now_ps):
         port.tx_packets += 1
         port.tx_bytes += size
         run.packet_hops += 1
+        run.last_moved_ps = now_ps
     first_in_flight = port.flight_head == NOWHERE
     join_flight(run, port, i)
     if first_in_flight:

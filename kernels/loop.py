@@ -26,7 +26,10 @@ from .requester import ack_timer
 from .tables import NOWHERE
 
 # Why `advance` returned.
-NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, PACKETS_SHORT, PROBES_SHORT, LOG_SHORT = range(6)
+NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, NOTHING_MOVES = range(4)
+PACKETS_SHORT, PROBES_SHORT, LOG_SHORT = range(4, 7)
+
+STILL_PS = 100_000_000_000  # 0.1 s in which pauses were renewed and no packet moved
 
 
 @entry
@@ -34,8 +37,9 @@ def advance(runs, until_ps, most_events):
     """Handle all events up to and with `until_ps`, but no more than about `most_events`.
 
     Ends early when every operation is finished: what is still under way then serves no one.
-    Changes the tables in place. Returns one of the codes above: on the SHORT ones
-    the caller enlarges that table and calls again; no event is half done.
+    Changes the tables in place. Returns one of the codes above: on the SHORT ones the caller
+    enlarges that table and calls again; no event is half done. On NOTHING_MOVES it should look
+    whether anything ever will: pauses renew each other for ever.
     `runs` is the table `run`, of one record.
     """
     run = runs[0]
@@ -55,6 +59,9 @@ def advance(runs, until_ps, most_events):
         if now_ps >= run.bin_end_ps:
             close_bins(run, now_ps)
         key = get_event(run, 0).key
+        if key >> KIND_SHIFT == REFRESH and now_ps - run.last_moved_ps > STILL_PS:
+            run.last_moved_ps = now_ps
+            return NOTHING_MOVES
         run.now_ps = now_ps
         run.events += 1
         run.hole = 1

@@ -5,7 +5,7 @@ from .completions import operation_delivered, operation_sent
 from .heap import OPERATION, push
 from .jit import jit
 from .requester import join_if_ready
-from .tables import COMPUTE, NOWHERE, RUNNING, WAITING
+from .tables import COMPUTE, LAST_PS, NEVER_PS, NOWHERE, RUNNING, WAITING
 
 
 @jit
@@ -34,7 +34,11 @@ def handle_operation(run, o, now_ps):
     operation.status = RUNNING
     operation.start_ps = now_ps
     if operation.kind == COMPUTE:
-        push(run, now_ps + operation.duration_ps, OPERATION, o)
+        # Beyond the last time an event is never handled, but a sum that wraps would be.
+        end_ps = NEVER_PS
+        if operation.duration_ps <= LAST_PS - now_ps:
+            end_ps = now_ps + operation.duration_ps
+        push(run, end_ps, OPERATION, o)
     else:
         post(run, o)
 

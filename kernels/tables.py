@@ -13,6 +13,7 @@ import numpy as np
 PRIORITIES = 8
 NOWHERE = -1
 NEVER_PS = np.iinfo(np.int64).max
+LAST_PS = 9 * 10**18  # 104 days: runs end here, so that times with a timer added do not wrap
 PSN_MODULUS = 1 << 24
 MAX_OUTSTANDING_PACKETS = 1 << 23
 PREAMBLE_AND_GAP_BYTES = 20  # on the wire, but neither stored nor exposed to errors
@@ -264,6 +265,7 @@ run = np.dtype(
         ("free_packets", "i8"),
         ("agenda_next", "i8"),  # next row of the agenda
         ("operations_left", "i8"),
+        ("last_moved_ps", "i8"),  # when the service of a packet last started, PFC aside
         ("events", "i8"),
         ("packet_hops", "i8"),  # links entered by data, ACKs and NAKs
         ("probe_size", "i8"),

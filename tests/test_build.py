@@ -8,6 +8,7 @@ import pytest
 
 from wanrdma import engine
 from wanrdma.build import Network, build
+from wanrdma.errors import RunError
 from wanrdma.kernels import tables as kt
 from wanrdma.scenario.schema import Scenario
 
@@ -183,3 +184,79 @@ def test_rows_wait_for_others() -> None:
     assert think["start_ps"] == t["delivered_ps"]
     assert think["delivered_ps"] == answer["start_ps"] == t["delivered_ps"] + 7_000_000
     assert after_sent["start_ps"] == t["sent_ps"]
+
+
+def test_flow_control_that_cannot_work_is_refused_or_warned_of() -> None:
+    small = {"flow_control": "cooperative", "buffer": "200 kB", "client_buffer": "10 kB"}
+    network = build(scenario(lines=[line("a", "b", otn=small)]))
+    assert [text.split(" (")[0] for text in network.warnings] == [
+        "lines.0.otn.client_buffer",
+        "lines.0.otn.buffer",
+    ]
+    above = {"flow_control": "cooperative", "buffer": "10 MB", "xon": "6 MB"}
+    with pytest.raises(RunError, match=r"otn.xon .* is above xoff"):
+        build(scenario(lines=[line("a", "b", otn=above)]))
+    no_frame = {"flow_control": "cooperative", "buffer": "4 kB"}
+    with pytest.raises(RunError, match="must hold a frame"):
+        build(scenario(lines=[line("a", "b", otn=no_frame)]))
+
+
+def test_timer_shorter_than_the_round_trip_is_warned_of() -> None:
+    network = build(scenario(nic={"timeout": 4}))
+    assert network.warnings == [
+        "t: the ACK timer (65.54 us, exponent 4) is no longer than the round trip (98.26 us): "
+        "all is sent again"
+    ]
+    assert build(scenario(nic={"timeout": 5})).warnings == []
+
+
+def test_client_channel_and_client_are_one_choice() -> None:
+    cooperative = {"flow_control": "cooperative"}
+    lines = [line("a", "b", rate="3 x 400 Gbps", otn=cooperative)]
+    many = [transfer("t", "a.0", "b.0", queue_pairs=30)]
+    network = build(scenario(lines=lines, traffic=many))
+    for q in range(30):
+        data, acks = paths_of(network, q)
+        assert {name[-2:] for name in data[1:4]} == {data[1][-2:]}
+        assert {name[-2:] for name in acks[1:4]} == {data[1][-2:]}
+
+
+def test_headroom_covers_acks_larger_than_packets() -> None:
+    nic = {"mtu": 256, "framing": {"ack": "4096 B"}, "window": "64 KiB"}
+    slow = {"hosts": 3, "fabric": ONE_SWITCH | {"pfc": {"xoff": "4 KiB", "xon": "1 KiB"}}}
+    rows = [transfer("t", "a.0", "a.2"), transfer("u", "a.1", "a.2")]
+    network = build(scenario(sites={"a": slow}, lines=[], nic=nic, traffic=rows))
+    assert engine.run(network).status == "completed"
+    assert network.tables.lanes["drops_congestion"].sum() == 0
+
+
+def test_times_beyond_a_hundred_days_stop_the_run() -> None:
+    rows = [
+        {"name": "one", "compute": "2400 h", "at": "a.0"},
+        {"name": "two", "compute": "2400 h", "at": "a.0", "after": ["one"]},
+    ]
+    network = build(scenario(traffic=rows))
+    assert engine.run(network).status == "stopped"
+    assert network.tables.run["clock_ps"][0] == kt.LAST_PS
+
+
+def test_circle_of_paused_ports_is_named() -> None:
+    """Five sites in a ring, all sending two hops on: each terminal waits for the next."""
+    names = ["s0", "s1", "s2", "s3", "s4"]
+    pfc = {"xoff": "64 KiB", "xon": "32 KiB"}
+    site = {"hosts": 8, "fabric": ONE_SWITCH | {"pfc": pfc}}
+    otn = {"flow_control": "cooperative", "buffer": "1 MiB", "client_buffer": "1 MiB"}
+    ring = list(zip(names, names[1:] + names[:1], strict=True))
+    lines = [line(a, b, distance="1 km", rate="100 Gbps", otn=otn) for a, b in ring]
+    ahead = names[2:] + names[:2]
+    rows = [
+        transfer(f"t{k}", f"{a}.*", f"{b}.0", bytes="64 MiB")
+        for k, (a, b) in enumerate(zip(names, ahead, strict=True))
+    ]
+    sites = dict.fromkeys(names, site)
+    nic = {"rate": "100 Gbps", "timeout": 0, "window": "4 MiB"}
+    network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows))
+    outcome = engine.run(network)
+    assert outcome.status == "incomplete"
+    assert "deadlock" in outcome.reason
+    assert "s0.0>s0.switch" in outcome.reason

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from wanrdma.build.topology import automatic_xon
 from wanrdma.errors import ScenarioError
 from wanrdma.scenario import catalogue, load, yaml_file
 from wanrdma.scenario.units import show_rate
@@ -93,7 +94,9 @@ def test_unicom_converges_four_to_one_and_its_line_neither_loses_nor_runs_dry():
     assert scenario.convergence("tianjin") == scenario.convergence("langfang") == 4.0
     (line,) = scenario.lines
     assert headroom_bytes(line) == pytest.approx(162.2e6, rel=1e-3)
-    assert headroom_bytes(line) < line.otn.xon < line.otn.buffer - headroom_bytes(line)
+    assert (line.otn.xoff, line.otn.xon) == (None, None)  # automatic
+    xoff = line.otn.buffer - headroom_bytes(line)
+    assert headroom_bytes(line) < automatic_xon(int(xoff)) < xoff
 
 
 def test_three_sites_can_buffer_what_it_says():

@@ -206,11 +206,11 @@ def test_a_day_mostly_idle() -> None:
     assert 86_390 < result.simulated_s < DAY_S
 
     run = trial.tables.run[0]
-    # 2^63 ps are 106 days; idle time costs no events: each flow has as many as alone.
+    # 2^63 ps are 106 days; idle time costs no events: as many as when both are sent at once.
     alone = Trial(DAY.replace("86390 s", "0 s"))
     alone.run()
     assert run["packet_hops"] == alone.tables.run["packet_hops"][0]
-    assert run["events"] <= 1.5 * alone.tables.run["events"][0]
+    assert run["events"] <= 1.01 * alone.tables.run["events"][0]
 
     # Bins of 1 us have doubled until the day fits, and not once more.
     width_ps, bins = int(run["bin_width_ps"]), int(run["bins"])

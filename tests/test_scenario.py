@@ -104,10 +104,16 @@ def test_yaml_is_read_as_1_2():
     assert scenario.description == "no"
 
 
-@pytest.mark.parametrize("off", ["none", "null", "~"])
-def test_pfc_can_be_turned_off(off):
-    text = PLAIN.replace("a: {hosts: 4}", f"a: {{hosts: 4, fabric: {{pfc: {off}}}}}")
+def test_pfc_can_be_turned_off():
+    text = PLAIN.replace("a: {hosts: 4}", "a: {hosts: 4, fabric: {pfc: none}}")
     assert loads(text).scenario.sites["a"].fabric.pfc is None
+
+
+@pytest.mark.parametrize("empty", ["", "null", "~"])
+def test_pfc_is_not_turned_off_by_leaving_it_empty(empty):
+    text = PLAIN.replace("a: {hosts: 4}", f"a: {{hosts: 4, fabric: {{pfc: {empty}}}}}")
+    with pytest.raises(ScenarioError, match="write 'none' to turn it off"):
+        loads(text)
 
 
 def test_one_priority_does_for_a_list():

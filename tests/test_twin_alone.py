@@ -13,6 +13,7 @@ from reference import streams
 from reference.emulator import Twin, differences, emulate, invariants
 from reference.records import LANE_INPUT, Row
 from reference.small import Small, busy, two_hosts
+
 from wanrdma.kernels import tables as records
 from wanrdma.kernels.tables import (
     ACK,

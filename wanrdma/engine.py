@@ -10,7 +10,7 @@ from numba import int64, typeof
 from numba.core import config
 
 from .build.network import Network
-from .kernels import loop
+from .kernels import heap, loop
 from .kernels import tables as kt
 from .kernels.bins import store_partial_bin
 from .kernels.jit import CACHE_FOLDER
@@ -19,12 +19,13 @@ from .scenario.units import show_time
 Status = Literal["completed", "stopped", "incomplete"]
 FIRST_SLICE_EVENTS = 200_000
 SLICE_S = 0.1
+MOST_NAMES = 8
 JIT_OFF = bool(config.DISABLE_JIT)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. Times in seconds of this machine, not of the simulation.
+    """How a run ended. Times in seconds of this machine, not of the simulation, compiling apart.
 
     ``completed``: every operation finished. ``stopped``: the stop time came, or the user
     stopped it. ``incomplete``: nothing more can happen, but operations are unfinished;
@@ -45,7 +46,7 @@ def run(
     *,
     probe: bool = False,
 ) -> Outcome:
-    """Run to the end, or up to and with `stop_ps` of simulated time.
+    """Run to the end, or up to and with `stop_ps` of simulated time, at most 104 days.
 
     Changes `network.tables` in place, and puts larger ones there when one is full.
     `on_slice` is called about every 100 ms; it may raise KeyboardInterrupt, which ends the
@@ -53,15 +54,15 @@ def run(
     `tables.probes`.
     """
     network.tables.run["probing"] = probe
+    _load_or_compile(network)
     wall, cpu = time.perf_counter(), time.process_time()
     interrupted = False
-    _load_or_compile(network)
     try:
-        code = _run_slices(network, kt.NEVER_PS if stop_ps is None else stop_ps, on_slice)
+        code = _run_slices(network, min(kt.LAST_PS, stop_ps or kt.LAST_PS), on_slice)
     except KeyboardInterrupt:
         code, interrupted = loop.TIME_IS_UP, True
-    if code == loop.TIME_IS_UP and not interrupted and stop_ps is not None:
-        network.tables.run["clock_ps"] = stop_ps
+    if code == loop.TIME_IS_UP and not interrupted:
+        network.tables.run["clock_ps"] = kt.LAST_PS if stop_ps is None else stop_ps
     store_partial_bin(_run_table(network))
     status, reason = _judge(network, code, interrupted)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -90,7 +91,7 @@ def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], N
             events = max(1000, int(events * min(4.0, SLICE_S / took)))
             if on_slice:
                 on_slice(network)
-        else:
+        elif code != loop.NOTHING_MOVES or _is_deadlocked(network.tables):
             return code
 
 
@@ -142,6 +143,15 @@ def _with_more_rows(tables: kt.Tables, name: str) -> kt.Tables:
     return tables._replace(**{name: more})
 
 
+def _is_deadlocked(tables: kt.Tables) -> bool:
+    """Tell whether only pauses are left that renew each other: no packet, timer or operation."""
+    pending = tables.heap[: int(tables.run["heap_size"][0])]["key"]
+    kinds, entities = pending >> heap.KIND_SHIFT, pending & heap.ENTITY_MASK
+    timers = tables.queue_pairs["deadline_ps"][entities[kinds == heap.ACK_TIMER]]
+    moving = (kinds == heap.PACKET_ARRIVAL) | (kinds == heap.OPERATION)
+    return not moving.any() and bool((timers == kt.NEVER_PS).all())
+
+
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:
     run = network.tables.run[0]
     left = int(run["operations_left"])
@@ -152,13 +162,31 @@ def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]
         return "stopped", f"interrupted, {unfinished}"
     if code == loop.TIME_IS_UP:
         return "stopped", f"the stop time came, {unfinished}"
+    if code == loop.NOTHING_MOVES:
+        return "incomplete", f"deadlock: {_who_waits(network)}; {unfinished}"
     return "incomplete", f"{_why_stuck(network)}; {unfinished}"
+
+
+def _who_waits(network: Network) -> str:
+    """Name the paused ports whose packets wait for each other."""
+    ports = network.tables.ports
+    waiting = np.flatnonzero((ports["waiting"] & ports["paused"]) != 0)
+    names = ", ".join(network.port_names[p] for p in waiting[:MOST_NAMES])
+    more = f" and {len(waiting) - MOST_NAMES} more" if len(waiting) > MOST_NAMES else ""
+    return f"packets wait for each other in a circle of paused ports, among them {names}{more}"
 
 
 def _why_stuck(network: Network) -> str:
     pairs = network.tables.queue_pairs
     broken = np.flatnonzero(pairs["in_error"])
     if len(broken) == 0:
+        silent = np.flatnonzero((pairs["oldest"] < pairs["newest"]) & (pairs["timeout_ps"] == 0))
+        if len(silent) > 0:
+            name = network.queue_pair_names[silent[0]]
+            return (
+                f"queue pair {name} waits for an ACK: the packet or its ACK was lost, and there is "
+                "no ACK timer (nic.timeout is 0)"
+            )
         return "nothing more can happen: what is unfinished waits for credits or operations"
     first = broken[np.argmin(pairs["error_ps"][broken])]
     when = show_time(int(pairs["error_ps"][first]))

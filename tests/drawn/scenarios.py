@@ -22,10 +22,10 @@ def some_time(most_ns: int) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def pfc(draw: st.DrawFn) -> dict[str, Any] | None:
+def pfc(draw: st.DrawFn) -> dict[str, Any] | str:
     if draw(st.integers(0, 3)) == 0:
-        return None
-    xoff = draw(st.integers(0, 30_000))
+        return "none"
+    xoff = draw(st.integers(4300, 30_000))
     return {
         "priorities": draw(st.lists(st.integers(2, 4), min_size=1, max_size=3, unique=True)),
         "xoff": f"{xoff} B",
@@ -77,6 +77,8 @@ def nic(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
     buffer = draw(st.integers(10_000, 400_000))
+    xoff = draw(st.none() | st.integers(0, min(buffer, 60_000)))
+    xon = draw(st.none() | st.integers(0, xoff or 0))
     return {
         "between": [a, b],
         "distance": f"{draw(st.sampled_from([0, 1, 30, 900, 4000]))} m",
@@ -84,7 +86,8 @@ def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
         "otn": {
             "flow_control": draw(st.sampled_from(["none", "cooperative"])),
             "buffer": f"{buffer} B",
-            "xoff": draw(st.just("auto") | some_bytes(0, min(buffer, 60_000))),
+            "xoff": "auto" if xoff is None else f"{xoff} B",
+            "xon": "auto" if xon is None else f"{xon} B",
             "client_buffer": draw(some_bytes(5_000, 100_000)),
             "latency": draw(some_time(2000)),
         },

@@ -307,6 +307,9 @@ class Emulator:
                 ingress.missing_bytes = max(ingress.missing_bytes, ingress.episode_drop_bytes)
                 drops = ingress.drops_congestion
                 self.note(drops, DROP_CONGESTION, lane_of(i, c), packet.queue_pair)
+                if not self.ports[i].pausing >> c & 1:
+                    self.ports[i].pausing |= 1 << c
+                    self.request_pfc(i, 1 << c)
                 return
         elif egress.queued_bytes + s > egress.queue_limit_bytes:
             egress.drops_congestion += 1

@@ -58,6 +58,7 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
         queue_pair_names=[qp.name for qp in plan.queue_pairs],
         queue_pair_flow=[qp.flow for qp in plan.queue_pairs],
         operation_names=[operation.name for operation in plan.operations],
+        warnings=topology.warnings + plan.warnings,
     )
 
 
@@ -89,7 +90,7 @@ def _ports(topology: Topology) -> Any:
         row["ps_per_byte"] = port.ps_per_byte
         row["delay_ps"] = port.delay_ps
         row["pause_ps"] = port.quanta * 64 * port.ps_per_byte  # a quantum: 512 bit times
-        row["refresh_ps"] = row["pause_ps"] // 3  # two may be lost before the pause runs out
+        row["refresh_ps"] = row["pause_ps"] // 3  # one may be lost before the pause runs out
         row["log_bit_survival"] = math.log1p(-port.bit_error_ratio)
     for name in ("busy_until_ps", "released_lane", "released_queue", "flight_head", "flight_tail"):
         rows[name] = kt.NOWHERE

@@ -1,6 +1,6 @@
 """What a scenario becomes before it runs: the kernels' tables, and names for their rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..kernels.tables import Tables
 
@@ -9,8 +9,10 @@ from ..kernels.tables import Tables
 class Network:
     """Tables ready for the emulator, with a name for every row that a person may see.
 
+    ``warnings`` say what is allowed but hardly meant.
+
     ``port_names[p]`` reads ``node>peer``, with ``#k`` after it where several links join the
-    same two nodes: ``a.host0>a.switch``, ``tianjin.gateway>tianjin.otn0#1``.
+    same two nodes: ``a.0>a.switch``, ``tianjin.gateway>tianjin.otn0#1``.
     """
 
     tables: Tables
@@ -19,3 +21,4 @@ class Network:
     queue_pair_names: list[str]
     queue_pair_flow: list[int]
     operation_names: list[str]
+    warnings: list[str] = field(default_factory=list)

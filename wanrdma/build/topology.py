@@ -11,8 +11,9 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ..errors import RunError
 from ..scenario.schema import Fabric, Line, Pfc, Scenario, Site
-from ..scenario.units import PortRate
+from ..scenario.units import PortRate, show_bytes
 from ..theory import headroom_bytes, line_delay_ps
 
 NO_LINE = -1
@@ -57,6 +58,7 @@ class Topology:
     links: dict[Hop, list[int]] = field(default_factory=lambda: defaultdict(list))
     number: dict[str, int] = field(default_factory=dict)
     hosts: set[int] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
     lines_between: dict[tuple[str, str], list[int]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -93,11 +95,10 @@ class Topology:
 
 
 def build_topology(scenario: Scenario) -> Topology:
-    """Make all nodes and ports of a scenario."""
-    frame = max(
-        nic.mtu + nic.framing.overhead + nic.framing.reth
-        for nic in map(scenario.site_nic, scenario.sites)
-    )
+    """Make all nodes and ports of a scenario. Raises RunError for buffers that cannot work."""
+    nics = list(map(scenario.site_nic, scenario.sites))
+    frame = max(nic.mtu + nic.framing.overhead + nic.framing.reth for nic in nics)
+    frame = max(frame, *(nic.framing.ack for nic in nics))
     topology = Topology(scenario, frame)
     for name, site in scenario.sites.items():
         _add_site(topology, name, site)
@@ -178,11 +179,20 @@ def _set_switch_buffer(topology: Topology, fabric: Fabric, port: Port) -> None:
     headroom = pfc.headroom
     if headroom is None:
         headroom = _worst_headroom_bytes(topology, port)
-    port.ingress = IngressBuffer(pfc.priorities, pfc.xoff, pfc.xon, pfc.xoff + headroom)
+    limit = pfc.xoff + headroom
+    _check_room(topology, f"fabric.pfc of {topology.nodes[port.node]}: xoff + headroom", limit)
+    port.ingress = IngressBuffer(pfc.priorities, pfc.xoff, pfc.xon, limit)
 
 
 def _add_line(topology: Topology, index: int, line: Line) -> None:
     a, b = line.between
+    if line.otn.flow_control == "cooperative":
+        for site in (a, b):
+            if topology.scenario.sites[site].fabric.pfc is None:
+                topology.warnings.append(
+                    f"lines.{index}.otn.flow_control is cooperative, but sites.{site} has no PFC: "
+                    "nothing is held back there"
+                )
     topology.lines_between[a, b].append(index)
     topology.lines_between[b, a].append(index)
     light_ps = line_delay_ps(line.distance, line.delay)
@@ -197,7 +207,7 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
                 port.queue_limit_bytes = fabric.queue_limit
                 topology.ports[port.peer].delay_ps += fabric.latency
             else:
-                _set_line_buffer(topology, line, fabric, port)
+                _set_line_buffer(topology, index, line, fabric, port)
 
 
 def _line_end(topology: Topology, index: int, line: Line, site: str) -> int:
@@ -212,36 +222,71 @@ def _line_end(topology: Topology, index: int, line: Line, site: str) -> int:
         out, back = topology.add_link(outside, terminal, rate.ps_per_byte, _cable_delay_ps(fabric))
         back.delay_ps += fabric.latency
         _set_switch_buffer(topology, fabric, out)
-        _set_client_buffer(topology, line, fabric, back)
+        _set_client_buffer(topology, index, line, fabric, back)
     return terminal
 
 
-def _set_client_buffer(topology: Topology, line: Line, fabric: Fabric, port: Port) -> None:
+def _set_client_buffer(
+    topology: Topology, index: int, line: Line, fabric: Fabric, port: Port
+) -> None:
     """Give a terminal's client port the near-end buffer, which pauses the gateway."""
-    limit = line.otn.client_buffer
-    xoff = max(0, limit - _worst_headroom_bytes(topology, port))
-    _set_terminal_buffer(port, fabric.pfc, limit, xoff, xoff // 2)
+    name, limit = f"lines.{index}.otn.client_buffer", line.otn.client_buffer
+    xoff = _automatic_xoff(topology, name, limit, port)
+    _set_terminal_buffer(topology, name, port, fabric.pfc, limit, xoff, automatic_xon(xoff))
 
 
-def _set_line_buffer(topology: Topology, line: Line, fabric: Fabric, port: Port) -> None:
-    """Give a terminal's line port the far-end buffer, which pauses the other terminal.
-
-    Automatic XOFF leaves the worst-case headroom free; where the buffer is smaller than
-    that, it pauses at the first byte, and can lose packets all the same.
-    """
-    otn = line.otn
+def _set_line_buffer(
+    topology: Topology, index: int, line: Line, fabric: Fabric, port: Port
+) -> None:
+    """Give a terminal's line port the far-end buffer, which pauses the other terminal."""
+    otn, name = line.otn, f"lines.{index}.otn.buffer"
     xoff = otn.xoff
     if xoff is None:
-        xoff = max(0, otn.buffer - _worst_headroom_bytes(topology, port))
-    xon = xoff // 2 if otn.xon is None else otn.xon
-    _set_terminal_buffer(port, fabric.pfc, otn.buffer, xoff, xon)
+        xoff = _automatic_xoff(topology, name, otn.buffer, port)
+    xon = automatic_xon(xoff) if otn.xon is None else otn.xon
+    if xon > xoff:
+        raise RunError(
+            f"lines.{index}.otn.xon ({show_bytes(xon)}) is above xoff ({show_bytes(xoff)}), which "
+            f"is what the buffer ({show_bytes(otn.buffer)}) leaves beside the worst-case headroom; "
+            "write 'xon: auto', or a larger buffer"
+        )
+    _set_terminal_buffer(topology, name, port, fabric.pfc, otn.buffer, xoff, xon)
 
 
-def _set_terminal_buffer(port: Port, pfc: Pfc | None, limit: int, xoff: int, xon: int) -> None:
+def _automatic_xoff(topology: Topology, name: str, limit: int, port: Port) -> int:
+    """Leave the worst-case headroom free; a smaller buffer pauses at its first byte."""
+    headroom = _worst_headroom_bytes(topology, port)
+    if limit < headroom:
+        text = (
+            f"{name} ({show_bytes(limit)}) is below the worst-case headroom "
+            f"({show_bytes(headroom)}): what is meant to be lossless may be dropped"
+        )
+        if text not in topology.warnings:
+            topology.warnings.append(text)
+    return max(0, limit - headroom)
+
+
+def automatic_xon(xoff_bytes: int) -> int:
+    """Return three quarters of XOFF (assumed): high, for what drains while nothing comes."""
+    return xoff_bytes * 3 // 4
+
+
+def _set_terminal_buffer(
+    topology: Topology, name: str, port: Port, pfc: Pfc | None, limit: int, xoff: int, xon: int
+) -> None:
+    _check_room(topology, name, limit)
     port.queue_limit_bytes = limit
     if pfc is not None:
         port.quanta = pfc.quanta
         port.ingress = IngressBuffer(pfc.priorities, xoff, xon, limit)
+
+
+def _check_room(topology: Topology, name: str, limit: int) -> None:
+    """Refuse a buffer that no frame fits in: it could pass nothing on."""
+    if limit < topology.frame_bytes:
+        raise RunError(
+            f"{name} ({show_bytes(limit)}) must hold a frame of {show_bytes(topology.frame_bytes)}"
+        )
 
 
 def find_path(topology: Topology, source: str, target: str, key: str) -> list[int]:
@@ -259,17 +304,19 @@ def find_path(topology: Topology, source: str, target: str, key: str) -> list[in
         for site_a, site_b in _site_hops(topology, here, there, key):
             hops += _line_hops(topology, site_a, site_b, key)
         hops += _cables([*reversed(_up(topology, target, key)), end])
-    return [
-        _choose(topology.links[hop], key, f"link {min(hop[:2])} {max(hop[:2])}") for hop in hops
-    ]
+    return [_choose(topology.links[hop], key, stage) for hop, stage in hops]
 
 
-def _cables(nodes: list[int]) -> list[Hop]:
-    return [(a, b, NO_LINE) for a, b in pairwise(nodes)]
+def _cables(nodes: list[int]) -> list[tuple[Hop, str]]:
+    return [((a, b, NO_LINE), f"link {min(a, b)} {max(a, b)}") for a, b in pairwise(nodes)]
 
 
-def _line_hops(topology: Topology, site_a: str, site_b: str, key: str) -> list[Hop]:
-    """Return the way from the exit of one site to that of the next."""
+def _line_hops(topology: Topology, site_a: str, site_b: str, key: str) -> list[tuple[Hop, str]]:
+    """Return the way from the exit of one site to that of the next.
+
+    One choice for all of it: client port k is carried on the line's channel k to client port k,
+    where there are as many of each.
+    """
     exit_a, exit_b = exit_node(topology, site_a), exit_node(topology, site_b)
     ports = []  # the line of each port that leads from one to the other
     for index in topology.lines_between[site_a, site_b]:
@@ -278,9 +325,11 @@ def _line_hops(topology: Topology, site_a: str, site_b: str, key: str) -> list[H
         ports += [index] * len(topology.links[first])
     line = _choose(ports, key, "line " + " ".join(sorted((site_a, site_b))))
     near, far = (topology.number.get(f"{site}.otn{line}") for site in (site_a, site_b))
+    stage = f"channel {line}"
     if near is None or far is None:
-        return [(exit_a, exit_b, line)]
-    return [(exit_a, near, NO_LINE), (near, far, line), (far, exit_b, NO_LINE)]
+        return [((exit_a, exit_b, line), stage)]
+    hops = [(exit_a, near, NO_LINE), (near, far, line), (far, exit_b, NO_LINE)]
+    return [(hop, stage) for hop in hops]
 
 
 def reverse_path(topology: Topology, path: list[int]) -> list[int]:

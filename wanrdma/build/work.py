@@ -7,11 +7,14 @@ become two operations that feed each other: the data, and the small messages tha
 from dataclasses import dataclass, field
 from itertools import chain
 
+from ..errors import RunError
 from ..scenario.schema import Nic, Scenario, Work
+from ..scenario.units import show_time
 from ..theory import ack_timeout_ps, auto_window_packets
 from .topology import Topology, find_path, reverse_path
 
 Host = tuple[str, int]
+MOST_QUEUE_PAIRS = 1_000_000  # some 2 KiB each, tables and names together
 MAX_MESSAGE_BYTES = 2**31  # InfiniBand specification: longest RDMA message
 
 
@@ -58,10 +61,11 @@ class WorkPlan:
     queue_pairs: list[QueuePair] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     flow_names: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def plan_work(scenario: Scenario, topology: Topology, seed: int) -> WorkPlan:
-    """Expand the traffic rows of a scenario."""
+    """Expand the traffic rows of a scenario. Raises RunError for more than can be run."""
     planner = _Planner(scenario, topology, seed)
     for work in scenario.traffic:
         planner.add_row(work)
@@ -112,6 +116,8 @@ class _Planner:
         if work.queue_pairs_of:
             return self.row_queue_pairs[work.queue_pairs_of][i]
         count = work.queue_pairs or self.scenario.site_nic(source[0]).queue_pairs
+        if count > MOST_QUEUE_PAIRS:
+            raise RunError(f"traffic asks for more than {MOST_QUEUE_PAIRS:,} queue pairs")
         labels = [name] if count == 1 else [f"{name}/qp{k}" for k in range(count)]
         flow = len(self.plan.flow_names) + i
         return [self._add_queue_pair(label, flow, work, source, target) for label in labels]
@@ -162,12 +168,12 @@ class _Planner:
 
     def _add_queue_pair(self, name: str, flow: int, work: Work, source: Host, target: Host) -> int:
         q = len(self.plan.queue_pairs)
+        if q == MOST_QUEUE_PAIRS:
+            raise RunError(f"traffic asks for more than {MOST_QUEUE_PAIRS:,} queue pairs")
         there = f"{target[0]}.{target[1]}"
         here = f"{source[0]}.{source[1]}"
         data_path = find_path(self.topology, here, there, f"{self.seed} {q}")
         ack_path = reverse_path(self.topology, data_path)
-        sender = self.scenario.site_nic(source[0])
-        receiver = self.scenario.site_nic(target[0])
         self.plan.queue_pairs.append(
             QueuePair(
                 name,
@@ -176,20 +182,28 @@ class _Planner:
                 ack_path[0],
                 data_path,
                 ack_path,
-                self._settings(sender, receiver, work, data_path, ack_path),
+                self._settings(source[0], target[0], work, data_path, ack_path),
             )
         )
         return q
 
     def _settings(
-        self, sender: Nic, receiver: Nic, work: Work, data_path: list[int], ack_path: list[int]
+        self,
+        source_site: str,
+        target_site: str,
+        work: Work,
+        data_path: list[int],
+        ack_path: list[int],
     ) -> dict[str, int]:
+        sender = self.scenario.site_nic(source_site)
+        receiver = self.scenario.site_nic(target_site)
         priority = sender.priority if work.priority is None else work.priority
         packet = sender.mtu + sender.framing.overhead
         ports = self.topology.ports
         round_trip = sum(ports[p].delay_ps for p in [*data_path, *ack_path])
         round_trip += sum(packet * ports[p].ps_per_byte for p in data_path)
         round_trip += sum(sender.framing.ack * ports[p].ps_per_byte for p in ack_path)
+        self._warn(sender, work, source_site, round_trip, priority)
         window = sender.window
         if window is None:
             ps_per_byte = ports[data_path[0]].ps_per_byte
@@ -208,6 +222,23 @@ class _Planner:
             "timeout_ps": ack_timeout_ps(sender.timeout, sender.timeout_detection),
             "retries": sender.retries,
         }
+
+    def _warn(self, nic: Nic, work: Work, site: str, round_trip_ps: int, priority: int) -> None:
+        """Say once a row what its queue pairs will suffer from."""
+        warnings = self.plan.warnings
+        timeout_ps = ack_timeout_ps(nic.timeout, nic.timeout_detection)
+        if 0 < timeout_ps <= round_trip_ps:
+            text = (
+                f"{work.name}: the ACK timer ({show_time(timeout_ps)}, exponent {nic.timeout}) "
+                f"is no longer than the round trip ({show_time(round_trip_ps)}): all is sent again"
+            )
+            if not any(one.startswith(f"{work.name}: the ACK") for one in warnings):
+                warnings.append(text)
+        pfc = self.scenario.sites[site].fabric.pfc
+        if pfc is not None and priority not in pfc.priorities:
+            text = f"{work.name}: PFC of sites.{site} does not cover its priority {priority}"
+            if text not in warnings:
+                warnings.append(text)
 
     def add_dependencies(self, work: Work) -> None:
         rows = self.rows[work.name]

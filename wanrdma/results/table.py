@@ -26,7 +26,10 @@ MEANINGS = {
     "drops_error": ("error drops", "frames lost to bit errors on a line"),
     "retransmitted_packets": ("retransmitted", "packets sent again: all from the lost one on"),
     "naks": ("NAKs", "times a sender went back because a receiver missed a packet"),
-    "timeouts": ("timeouts", "ACK timers that ran out: a loss that no NAK reported"),
+    "timeouts": (
+        "timeouts",
+        "ACK timers that ran out: a loss without a NAK, or a timer below the RTT",
+    ),
     "qp_errors": ("queue pair errors", "queue pairs that used up their retries and gave up"),
     "pause_frames": ("PFC frames", "stop and go-on frames, sent by buffers that filled"),
 }

@@ -43,6 +43,13 @@ MOST_MESSAGE_BYTES = 2**31
 
 LEAST_FRAME_BYTES = 24
 """Preamble, gap and at least an FCS: less would leave nothing to store."""
+MOST_QUEUE_PAIRS = 65_536
+"""From one host to another."""
+MOST_LATENCY_PS = 10**12
+"""A second: more is a slip."""
+MOST_CABLE_M = 100e3
+MOST_DELAY_PS_PER_M = 1e6
+"""A millisecond a kilometre, two hundred times that of glass."""
 MOST_HEADER_BYTES = 4096
 """Headers larger than any payload are a slip; packets hold their size in 15 bits."""
 
@@ -147,7 +154,7 @@ class Nic(Section):
     window: BytesOrAuto = _figure(
         "auto",
         "Payload that a queue pair may have unacknowledged; 'auto': what keeps the NIC busy "
-        "over its longest path.",
+        "over its path.",
         source="derived: NIC rate x round-trip time",
         unit="byte",
     )
@@ -156,6 +163,7 @@ class Nic(Section):
         "Queue pairs from one host to another; a row of traffic is split evenly over them.",
         source="published: default of NCCL and HCCL",
         ge=1,
+        le=MOST_QUEUE_PAIRS,
     )
     timeout: int = _figure(
         20,
@@ -184,6 +192,7 @@ class Nic(Section):
         source="assumed",
         unit="packet",
         ge=1,
+        le=2**23,
     )
     priority: int = _figure(
         3, "Priority (802.1p) of data packets.", source="assumed: usual for RoCE", ge=0, le=7
@@ -215,7 +224,7 @@ class Pfc(Section):
     )
     xoff: Bytes = _figure(
         "256 KiB",
-        "A port asks its peer to stop once more than this is stored from it.",
+        "A port asks its peer to stop once more than this is stored from it, a priority.",
         source="assumed",
         unit="byte",
     )
@@ -298,6 +307,13 @@ def _none_text(value: object) -> object:
     return None if value == "none" else value
 
 
+def _none_said(value: object) -> object:
+    """Take 'none', but no empty value: turning PFC off is to be meant."""
+    if value is None:
+        raise ValueError("is empty; write 'none' to turn it off, or what it is to be")
+    return _none_text(value)
+
+
 class Fabric(Section):
     """The switches of a site. A bare text is its type: ``fabric: one-switch``."""
 
@@ -319,15 +335,20 @@ class Fabric(Section):
         unit="bit/s",
     )
     cable: Metres = _figure(
-        "30 m", "Length of every link inside the site.", source="assumed", unit="metre"
+        "30 m",
+        "Length of every link inside the site.",
+        source="assumed",
+        unit="metre",
+        le=MOST_CABLE_M,
     )
     latency: TimePs = _figure(
         0,
         "A switch's forwarding latency, added to each link that enters one.",
         source="assumed",
         unit="ps",
+        le=MOST_LATENCY_PS,
     )
-    pfc: Annotated[Pfc | None, BeforeValidator(_none_text)] = _part(
+    pfc: Annotated[Pfc | None, BeforeValidator(_none_said)] = _part(
         "Priority flow control; 'none' turns it off."
     )
     ecn: Annotated[Ecn | None, BeforeValidator(_none_text)] = Field(
@@ -351,7 +372,8 @@ class Gateway(Section):
 
     rate: Rate | None = _figure(
         None,
-        "Ports towards each line's terminal; when not given, as the line's.",
+        "Ports towards each line's terminal; when not given, as the line's. A line without flow "
+        "control has no terminals, and its own ports.",
         source="derived: the line's rate",
         unit="bit/s",
     )
@@ -387,11 +409,11 @@ class Otn(Section):
         "none",
         "'none': what finds no room is lost. 'cooperative': the terminals end PFC, buffer at "
         "the far end and hold back the near end over the line.",
-        source="published: 'wide-area lossless' of the field trials is cooperative",
+        source="assumed; 'wide-area lossless' of the field trials is cooperative",
     )
     buffer: Bytes = _figure(
         "256 MiB",
-        "Receiving buffer of each terminal for each port of the line.",
+        "Receiving buffer of each terminal for each port of the line and each lossless priority.",
         source="assumed",
         unit="byte",
     )
@@ -403,7 +425,10 @@ class Otn(Section):
         unit="byte",
     )
     xon: BytesOrAuto = _figure(
-        "auto", "It lets go on at this or less.", source="derived: half of xoff", unit="byte"
+        "auto",
+        "It lets go on at this or less; 'auto': three quarters of xoff.",
+        source="assumed",
+        unit="byte",
     )
     client_buffer: Bytes = _figure(
         "16 MiB",
@@ -416,6 +441,7 @@ class Otn(Section):
         "Each terminal, each way: framing, FEC, transponder.",
         source="assumed: a few microseconds, not verified",
         unit="ps",
+        le=MOST_LATENCY_PS,
     )
 
     @field_validator("xoff")
@@ -466,6 +492,7 @@ class Line(Section):
         "How long light takes.",
         source="published: glass, n 1.468",
         unit="ps/metre",
+        le=MOST_DELAY_PS_PER_M,
     )
     rate: Rate = Field(
         description="Ports of the line and their rate.",
@@ -533,7 +560,7 @@ class Work(Section):
         examples=["0 s"],
     )
     queue_pairs: int | None = Field(
-        None, description="Overrides nic.queue_pairs for this row.", ge=1
+        None, description="Overrides nic.queue_pairs for this row.", ge=1, le=MOST_QUEUE_PAIRS
     )
     queue_pairs_of: str | None = Field(
         None,
