@@ -268,6 +268,8 @@ def test_json_has_the_promised_keys_and_plain_values():
         "max_queue_bytes",
         "trace",
         "congestion_drops",
+        "ports",
+        "warnings",
     ]
     assert list(given["flows"][0]) == [
         "name",
@@ -281,6 +283,16 @@ def test_json_has_the_promised_keys_and_plain_values():
     assert given["simulated_s"] == 25e-6
     assert (given["wall_s"], given["cpu_s"], given["packet_hops"]) == (2.0, 1.5, 3_000_000)
     assert (given["seed"], given["trace"]) == (7, None)
+
+
+def test_port_counters_bear_mlx5s_names_and_leave_out_zeros():
+    network = make_network()
+    network.tables.lanes["rx_pause"][1 * kt.PRIORITIES + 3] = 9
+    network.tables.ports["tx_packets"][2] = 4
+    given = summary_of(network).to_json()["ports"]
+    assert given[PORTS[1]] == {"rx_prio3_pause": 9}
+    assert given[PORTS[2]] == {"tx_packets_phy": 4}
+    assert given[PORTS[0]] == {}
 
 
 def test_largest_queues_are_given_for_every_port():

@@ -15,6 +15,7 @@ import xarray
 from click.testing import CliRunner, Result
 
 from wanrdma.cli import main
+from wanrdma.errors import OutputError
 
 SCENARIO = """\
 name: tiny
@@ -142,6 +143,25 @@ def test_a_file_named_is_not_overwritten_unless_forced():
     assert Path("x.h5").read_text() == "mine"
     assert run("-o", "x.h5", "--force").exit_code == 0
     assert h5py.is_hdf5("x.h5")
+
+
+def test_the_answer_is_not_lost_with_the_trace(monkeypatch):
+    def full_disk(*_arguments: object) -> Path:
+        raise OutputError("cannot write tiny-1.h5: No space left on device")
+
+    monkeypatch.setattr("wanrdma.results.trace.write_trace", full_disk)
+    result = run("--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["status"] == "completed"
+    assert json.loads(result.stdout)["trace"] is None
+    assert "No space left" in result.stderr
+
+
+def test_warnings_are_told_and_kept():
+    result = run("--json", "--no-trace", "--set", "nic.timeout=4")
+    (warning,) = json.loads(result.stdout)["warnings"]
+    assert "no longer than the round trip" in warning
+    assert f"warning: {warning}" in result.stderr
 
 
 def test_no_trace_writes_nothing():

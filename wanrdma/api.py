@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,8 +60,8 @@ def run(
     ``on_slice`` is called about every 100 ms, and may raise KeyboardInterrupt to end the run.
     ``command`` is kept in the trace.
 
-    Raises ScenarioError for a scenario that cannot be used, OutputError if the trace cannot be
-    written.
+    Raises ScenarioError or RunError for a scenario that cannot be used, OutputError if the trace
+    cannot be written; its ``result`` is then what the run came to, if it was over.
     """
     loaded = load(scenario) if isinstance(scenario, str | Path) else scenario
     number = loaded.scenario.seed if seed is None else seed
@@ -81,12 +82,13 @@ def run(
 
     try:
         result, outcome = _emulate(loaded, number, after_slice)
-        complete = not outcome.interrupted
-        written = traces.write_trace(path, loaded, result, command, complete)
-    except OutputError:
-        raise  # what could not be written has left a `.part` that says so
     except BaseException:
         traces.drop_reserved(path)
+        raise
+    try:
+        written = traces.write_trace(path, loaded, result, command, not outcome.interrupted)
+    except OutputError as error:
+        error.result = result  # the answer is not lost with its trace
         raise
     return replace(result, trace=str(written))
 
@@ -123,6 +125,10 @@ class _Flushes:
         result = summarise(
             self.loaded.scenario, network, engine.so_far(network, now - self.began), self.seed
         )
-        flush_trace(self.path, self.loaded, result, self.command)
+        try:
+            flush_trace(self.path, self.loaded, result, self.command)
+        except OutputError:
+            self.next = math.inf  # the run goes on; its end will say what is wrong
+            return
         took = time.perf_counter() - now
         self.next = now + max(LEAST_S_BETWEEN_FLUSHES, took / FLUSH_SHARE)

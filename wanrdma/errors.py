@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class WanrdmaError(Exception):
@@ -50,4 +51,9 @@ class RunError(WanrdmaError):
 
 
 class OutputError(WanrdmaError):
-    """There is nowhere to write the results, or writing them failed."""
+    """There is nowhere to write the results, or writing them failed.
+
+    ``result`` is what the run came to, where it was over by then.
+    """
+
+    result: Any = None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import OutputError
 from .completion import scenario_names
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def command(
         raise click.UsageError("-o names a trace, --no-trace wants none: give one of them.")
     if force and output is None:
         raise click.UsageError("--force goes with -o: without -o nothing is overwritten.")
+    unwritten: OutputError | None = None
     try:
         from .. import api
         from ..scenario.load import load
@@ -88,22 +90,32 @@ def command(
                 if interrupts.asked:
                     raise KeyboardInterrupt  # the engine ends the run as stopped
 
-            result = api.run(
-                loaded,
-                seed,
-                trace=output,
-                numbered_trace=not no_trace,
-                force=force,
-                on_slice=on_slice,
-                command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            )
+            try:
+                result = api.run(
+                    loaded,
+                    seed,
+                    trace=output,
+                    numbered_trace=not no_trace,
+                    force=force,
+                    on_slice=on_slice,
+                    command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+                )
+            except OutputError as error:
+                if error.result is None:
+                    raise
+                unwritten, result = error, error.result
     except KeyboardInterrupt:
         click.echo("interrupted; nothing was kept", err=True)
         context.exit(INTERRUPTED)
+    if not quiet:
+        for warning in result.warnings:
+            click.echo(f"warning: {warning}", err=True)
     if as_json:
         _print(json.dumps(result.to_json(), indent=2, allow_nan=False))
     elif not quiet:
         _show(result, loaded)
+    if unwritten is not None:
+        raise unwritten
     if interrupts.cut_short(result):
         kept = f"; what there is of the trace is in {result.trace}" if result.trace else ""
         click.echo(
@@ -207,8 +219,6 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise  # the reader left, as `| head` does; click ends quietly
     except OSError as error:
-        from ..errors import OutputError
-
         # What is left in the buffer would be tried again, and complained about, at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error

@@ -108,6 +108,8 @@ class RunResult:
 
     ``simulated_s`` is the emulator's clock at the end; ``wall_s`` and ``cpu_s`` are seconds of
     this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered.
+    ``ports``: of each port the counters that are not 0, with mlx5's names (``rx_prio3_pause``: PFC
+    frames received that say stop). ``warnings``: what is allowed but hardly meant.
     ``trace`` is the path of the HDF5 file, None when there is none. ``network`` holds the final
     state of every table.
     """
@@ -125,6 +127,8 @@ class RunResult:
     max_queue_bytes: dict[str, int]
     trace: str | None
     drops: tuple[CongestionDrop, ...]
+    ports: dict[str, dict[str, int]]
+    warnings: tuple[str, ...]
     network: Network = field(repr=False, compare=False)
 
     def to_xarray(self) -> Any:
@@ -149,6 +153,8 @@ class RunResult:
             "max_queue_bytes": dict(self.max_queue_bytes),
             "trace": self.trace,
             "congestion_drops": [drop.to_json() for drop in self.drops],
+            "ports": {name: dict(counters) for name, counters in self.ports.items()},
+            "warnings": list(self.warnings),
         }
 
 
@@ -170,6 +176,8 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),
         trace=None,
         drops=tuple(_congestion_drops(network)),
+        ports=port_counters(network),
+        warnings=tuple(network.warnings),
         network=network,
     )
 
@@ -269,6 +277,21 @@ def _totals(network: Network) -> dict[str, int]:
         "timeouts": int(pairs["local_ack_timeout_err"].sum()),
         "qp_errors": int(pairs["in_error"].sum()),
         "pause_frames": int(ports["tx_pause"].sum()),
+    }
+
+
+def port_counters(network: Network) -> dict[str, dict[str, int]]:
+    """Give the counters of each port that are not 0, by the names of ethtool for mlx5."""
+    ports = network.tables.ports
+    lanes = network.tables.lanes.reshape(-1, kt.PRIORITIES)
+    columns = {"rx_packets_phy": ports["rx_packets"], "tx_packets_phy": ports["tx_packets"]}
+    columns |= {"tx_bytes_phy": ports["tx_bytes"], "rx_crc_errors_phy": ports["rx_crc_errors"]}
+    for priority in range(kt.PRIORITIES):
+        columns[f"rx_prio{priority}_pause"] = lanes["rx_pause"][:, priority]
+        columns[f"tx_prio{priority}_pause"] = lanes["tx_pause"][:, priority]
+    return {
+        port: {name: int(column[p]) for name, column in columns.items() if column[p]}
+        for p, port in enumerate(network.port_names)
     }
 
 
