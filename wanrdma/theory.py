@@ -50,27 +50,9 @@ def auto_window_packets(
     return min(packets, 2**23)
 
 
-def window_goodput_bps(window_bytes: int, round_trip_ps: int) -> float:
-    """Return the goodput of a window-limited flow: W / RTT, bit/s."""
-    return 8e12 * window_bytes / round_trip_ps
-
-
 def frame_loss(bit_error_ratio: float, exposed_bytes: int) -> float:
     """Return the probability that independent bit errors hit a frame."""
     return -math.expm1(8 * exposed_bytes * math.log1p(-bit_error_ratio))
-
-
-def go_back_n_efficiency(
-    loss: float, nak_loss: float, packets_a_round_trip: float, timeout_in_packets: float
-) -> float:
-    """Return the share of the line's packets that are new, go-back-N with one NAK a gap.
-
-    1 / (1 + p N + p (p + p_nak) T / tau): DOMAIN 6. Each loss resends a round trip of
-    packets; a loss whose resend or NAK is lost too waits for the ACK timer.
-    """
-    go_backs = loss * packets_a_round_trip
-    timeouts = loss * (loss + nak_loss) * timeout_in_packets
-    return 1.0 / (1.0 + go_backs + timeouts)
 
 
 def realised_go_back_n_efficiency(

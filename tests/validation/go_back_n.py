@@ -7,9 +7,10 @@ from statistics import mean, stdev
 from scipy.stats import t as student
 
 from validation.runs import Trial
+from wanrdma.theory import frame_loss, realised_go_back_n_efficiency
 
 PACKET_BYTES, FIRST_BYTES, ACK_BYTES = 4178, 4194, 86
-EXPOSED_BITS = 8 * 4158  # a frame without preamble and gap
+EXPOSED_BYTES = 4158  # a frame without preamble and gap
 MESSAGE_PACKETS = 16  # 64 KiB
 CABLES_PS = 2 * 2 * 4_900  # two cables of 2 m
 TIMER_PS = 4_096_000 * 2**14  # perftest's exponent
@@ -64,7 +65,7 @@ class Point:
     @property
     def loss(self) -> float:
         """Return p, of a data packet, independent bits."""
-        return float(1 - (1 - self.post_fec_ber) ** EXPOSED_BITS)
+        return frame_loss(self.post_fec_ber, EXPOSED_BYTES)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,13 @@ class Errored:
 
     def predicted(self, point: Point) -> float:
         """Return M / (M + go-backs x N + timeouts x T / tau), DOMAIN 6."""
-        resent = self.go_backs * point.round_trip_packets
-        waited = self.timeouts * TIMER_PS / point.packet_ps
-        return self.packets / (self.packets + resent + waited)
+        return realised_go_back_n_efficiency(
+            self.packets,
+            self.go_backs,
+            self.timeouts,
+            point.round_trip_packets,
+            TIMER_PS / point.packet_ps,
+        )
 
 
 @cache
