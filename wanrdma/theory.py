@@ -23,7 +23,7 @@ def ack_timeout_ps(exponent: int, detection: float = 1.0) -> int:
     """
     if exponent == 0:
         return 0
-    return round(detection * TIMEOUT_UNIT_PS * 2**exponent)
+    return round(detection * TIMEOUT_UNIT_PS * (1 << exponent))
 
 
 def headroom_bytes(ps_per_byte: int, round_trip_ps: int, frame_bytes: int) -> int:

@@ -199,7 +199,7 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
     delay_ps = light_ps + 2 * line.otn.latency
     ends = [_line_end(topology, index, line, site) for site in (a, b)]
     for _ in range(line.rate.count):
-        both = topology.add_link(*ends, line.rate.ps_per_byte, delay_ps, index)
+        both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, delay_ps, index)
         for site, port in zip((a, b), both, strict=True):
             port.bit_error_ratio = line.errors.post_fec_ber
             fabric = topology.scenario.sites[site].fabric
