@@ -72,9 +72,9 @@ def assert_read_or_refused(data: bytes, *arguments: str) -> None:
     before = set(Path().iterdir())
     file = Path("x.yaml")
     file.write_bytes(data)
-    began = time.monotonic()
+    began = time.process_time()
     checked = invoke("validate", *arguments)
-    assert time.monotonic() - began < MOST_S
+    assert time.process_time() - began < MOST_S
     assert checked.exit_code in (0, 2), checked.output
     assert isinstance(checked.exception, SystemExit | None), checked.exception
     if checked.exit_code == 2:
