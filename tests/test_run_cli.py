@@ -3,6 +3,8 @@
 import json
 import os
 import pty
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import time
 from pathlib import Path
 
 import h5py
+import netCDF4
 import pytest
 import xarray
 from click.testing import CliRunner, Result
@@ -101,6 +104,26 @@ def test_the_trace_is_read_by_all_and_agrees_with_the_json():
         assert last_s >= float(data["last_delivery"].max())
     with xarray.open_datatree("x.h5", engine="h5netcdf") as tree:
         assert tree["goodput"].dims == ("flow", "time")
+
+
+def test_netcdf_reads_the_trace_by_its_own_library():
+    assert run("--quiet", "-o", "x.h5").exit_code == 0
+    with netCDF4.Dataset("x.h5") as data, h5py.File("x.h5") as file:
+        assert set(data.variables) == set(file)
+        assert set(data.dimensions) >= {"flow", "port", "time", "priority", "operation"}
+        for name, variable in data.variables.items():
+            assert variable.shape == file[name].shape
+            assert variable.long_name
+        assert data.complete == 1
+
+
+@pytest.mark.skipif(shutil.which("ncdump") is None, reason="ncdump is not installed")
+def test_ncdump_reads_the_trace():
+    assert run("--quiet", "-o", "x.h5").exit_code == 0
+    header = subprocess.run(["ncdump", "-h", "x.h5"], capture_output=True, text=True, check=True)
+    assert header.stderr == ""
+    assert "double goodput(flow, time) ;" in header.stdout
+    assert 'goodput:units = "bit s-1" ;' in header.stdout
 
 
 def test_the_same_seed_gives_the_same_data():
@@ -301,14 +324,19 @@ def test_ctrl_c_in_a_terminals_sense():
         assert (data.attrs["complete"], data.attrs["status"]) == (0, "stopped")
 
 
-def test_a_full_standard_output_is_no_traceback():
+@pytest.mark.parametrize(
+    "command", ["run tiny.yaml --json", "--help", "scenarios", "validate tiny.yaml", "schema"]
+)
+def test_a_full_or_closed_standard_output_is_no_traceback(command):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*WANRDMA, "run", "tiny.yaml", "--json"], stdout=full, stderr=subprocess.PIPE, text=True
+            [*WANRDMA, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 2
-    assert "cannot write to standard output: No space left" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "cannot write to standard output: No space left on device\n"
+    closed = shlex.join([*WANRDMA, *command.split()]) + " >&-"
+    done = subprocess.run(closed, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_name_that_stdout_cannot_hold_is_no_traceback():

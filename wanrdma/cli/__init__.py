@@ -1,6 +1,8 @@
 """The command line: one module a command, each imported when it is used."""
 
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -22,8 +24,20 @@ BAD_INPUT = 2
 class LazyGroup(click.Group):
     """A group that imports a command's module only for that command, or to list its help.
 
-    What a person can put right (WanrdmaError) is told on stderr, without a traceback.
+    What a person can put right (WanrdmaError), or a disk that refuses, is told on stderr,
+    without a traceback.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program. Writing to a full or broken output ends it with a message."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            what = error.filename or "standard output"
+            click.echo(f"cannot write to {what}: {error.strerror}", err=True)
+            # What is left in the buffer would be tried again, and complained about, at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(BAD_INPUT)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands' names."""

@@ -211,14 +211,8 @@ def _show(result: RunResult, loaded: LoadedScenario) -> None:
 
 
 def _print(text: str) -> None:
+    if sys.stdout is None:
+        return  # closed before the program began
     # A name that the terminal's character set lacks must not lose the result.
     encoding = sys.stdout.encoding or "utf-8"
-    text = text.encode(encoding, "backslashreplace").decode(encoding)
-    try:
-        click.echo(text)
-    except BrokenPipeError:
-        raise  # the reader left, as `| head` does; click ends quietly
-    except OSError as error:
-        # What is left in the buffer would be tried again, and complained about, at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+    click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -17,6 +17,8 @@ from .completion import builtin_names
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the built-in scenarios; 'show NAME' prints one."""
     if ctx.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError("--json is for the list; 'show' prints YAML.")
         return
     from ..scenario import catalogue
 
