@@ -23,20 +23,61 @@ CHECKED = bool(config.BOUNDSCHECK) or config.DISABLE_JIT
 INT64 = np.dtype(np.int64)
 
 
-def _row_maker(dtype):
-    """Return a function (address, row) -> the record there."""
+def _row_maker(name, dtype):
+    """Return a function (run, place) -> the record at a place of table `name`."""
     record = from_dtype(dtype)
 
     @intrinsic
-    def row(_typing, _address, _place):
+    def row(_typing, run, _place):
         def make(context, builder, _signature, arguments):
-            size = context.get_constant(types.int64, dtype.itemsize)
-            where = builder.add(arguments[0], builder.mul(arguments[1], size))
+            where = _address(context, builder, name, arguments, dtype.itemsize)
             return builder.inttoptr(where, context.get_value_type(record))
 
-        return record(types.int64, types.int64), make
+        return record(run, types.int64), make
 
     return row
+
+
+def _loader(name):
+    """Return a function (run, place) -> the element at a place of the int64 table `name`."""
+
+    @intrinsic
+    def load(_typing, run, _place):
+        def make(context, builder, _signature, arguments):
+            where = _address(context, builder, name, arguments, INT64.itemsize)
+            word = context.get_value_type(types.int64).as_pointer()
+            return builder.load(builder.inttoptr(where, word))
+
+        return types.int64(run, types.int64), make
+
+    return load
+
+
+def _storer(name):
+    """Return a function (run, place, value) that sets an element of the int64 table `name`."""
+
+    @intrinsic
+    def store(_typing, run, _place, _value):
+        def make(context, builder, _signature, arguments):
+            where = _address(context, builder, name, arguments, INT64.itemsize)
+            word = context.get_value_type(types.int64).as_pointer()
+            builder.store(arguments[2], builder.inttoptr(where, word))
+            return context.get_dummy_value()
+
+        return types.void(run, types.int64, types.int64), make
+
+    return store
+
+
+def _address(context, builder, name, arguments, item_bytes):
+    """Return where a row is. A table does not move while a kernel runs: LLVM may keep its base."""
+    offset = context.get_constant(types.int64, tables.run.fields[f"{name}_at"][1])
+    word = context.get_value_type(types.int64).as_pointer()
+    at = builder.add(builder.ptrtoint(arguments[0], context.get_value_type(types.int64)), offset)
+    base = builder.load(builder.inttoptr(at, word))
+    base.set_metadata("invariant.load", builder.module.add_metadata([]))
+    size = context.get_constant(types.int64, item_bytes)
+    return builder.add(base, builder.mul(arguments[1], size))
 
 
 @intrinsic
@@ -92,9 +133,22 @@ class _Row:
 
 if config.DISABLE_JIT:
 
-    def _row_maker(dtype):
+    def _row_maker(name, dtype):
         size = dtype.itemsize
-        return lambda address, place: _Row(_memory(int(address + place * size), dtype)[0])
+        at = f"{name}_at"
+        return lambda run, place: _Row(_memory(int(getattr(run, at) + place * size), dtype)[0])
+
+    def _loader(name):
+        at = f"{name}_at"
+        return lambda run, place: int(_memory(int(getattr(run, at) + 8 * place), INT64)[0])
+
+    def _storer(name):
+        at = f"{name}_at"
+
+        def store(run, place, value):
+            _memory(int(getattr(run, at) + 8 * place), INT64)[0] = value
+
+        return store
 
     def load(address, place):
         """Return one element of the int64 array at an address."""
@@ -105,16 +159,6 @@ if config.DISABLE_JIT:
         _memory(int(address + 8 * place), INT64)[0] = value
 
 
-_port = _row_maker(tables.port)
-_lane = _row_maker(tables.lane)
-_packet = _row_maker(tables.packet)
-_queue_pair = _row_maker(tables.queue_pair)
-_operation = _row_maker(tables.operation)
-_flow = _row_maker(tables.flow)
-_event = _row_maker(tables.event)
-_probe = _row_maker(tables.probe)
-_logged = _row_maker(tables.logged)
-
 
 @jit
 def check(place, count):
@@ -123,78 +167,112 @@ def check(place, count):
         raise IndexError("no such row")
 
 
+_port = _row_maker("ports", tables.port)
+_lane = _row_maker("lanes", tables.lane)
+_packet = _row_maker("packets", tables.packet)
+_queue_pair = _row_maker("queue_pairs", tables.queue_pair)
+_operation = _row_maker("operations", tables.operation)
+_flow = _row_maker("flows", tables.flow)
+_event = _row_maker("heap", tables.event)
+_near = _row_maker("near", tables.near)
+_bucket = _row_maker("buckets", tables.bucket)
+_probe = _row_maker("probes", tables.probe)
+_logged = _row_maker("log", tables.logged)
+_path = _loader("paths")
+_successor = _loader("successors")
+
+
 @jit
 def get_port(run, p):
     """Return port p."""
     check(p, run.ports_count)
-    return _port(run.ports_at, p)
+    return _port(run, p)
 
 
 @jit
 def get_lane(run, i):
     """Return lane i: lane c of port p is row PRIORITIES * p + c."""
     check(i, run.lanes_count)
-    return _lane(run.lanes_at, i)
+    return _lane(run, i)
 
 
 @jit
 def get_packet(run, i):
     """Return packet i of the pool."""
     check(i, run.packets_count)
-    return _packet(run.packets_at, i)
+    return _packet(run, i)
 
 
 @jit
 def get_queue_pair(run, q):
     """Return queue pair q."""
     check(q, run.queue_pairs_count)
-    return _queue_pair(run.queue_pairs_at, q)
+    return _queue_pair(run, q)
 
 
 @jit
 def get_operation(run, o):
     """Return operation o."""
     check(o, run.operations_count)
-    return _operation(run.operations_at, o)
+    return _operation(run, o)
 
 
 @jit
 def get_flow(run, f):
     """Return flow f."""
     check(f, run.flows_count)
-    return _flow(run.flows_at, f)
+    return _flow(run, f)
 
 
 @jit
 def get_event(run, place):
     """Return the event at a place of the heap."""
     check(place, run.heap_count)
-    return _event(run.heap_at, place)
+    return _event(run, place)
+
+
+@jit
+def get_near(run, place):
+    """Return the pending arrival (place 2 p) or service (2 p + 1) of port p."""
+    check(place, run.near_count)
+    return _near(run, place)
+
+
+@jit
+def get_bucket(run, b):
+    """Return bucket b of the calendar."""
+    check(b, run.buckets_count)
+    return _bucket(run, b)
 
 
 @jit
 def get_probe(run, row):
     """Return a row of the per-packet probe."""
     check(row, run.probes_count)
-    return _probe(run.probes_at, row)
+    return _probe(run, row)
 
 
 @jit
 def get_logged(run, row):
     """Return a row of the log."""
     check(row, run.log_count)
-    return _logged(run.log_at, row)
+    return _logged(run, row)
 
 
 @jit
 def get_path_port(run, at):
     """Return the port at a place of the paths."""
     check(at, run.paths_count)
-    return load(run.paths_at, at)
+    return _path(run, at)
 
 
 @jit
 def get_successor(run, place):
     """Return the operation at a place of the successors."""
     check(place, run.successors_count)
-    return load(run.successors_at, place)
+    return _successor(run, place)
+
+
+get_mark, set_mark = _loader("marks"), _storer("marks")
+get_agenda_ps = _loader("agenda_ps")
+get_agenda_operation = _loader("agenda_operation")

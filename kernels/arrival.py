@@ -15,7 +15,7 @@ from .probe import record
 from .random import ecn_stream, uniform
 from .requester import receive_ack, receive_nak
 from .responder import receive_data
-from .serve import ask_to_serve
+from .serve import ask_to_serve, settle, settle_ingress
 from .tables import (
     ACK,
     DAMAGED,
@@ -37,7 +37,7 @@ def arrive(run, sender, now_ps):
     i = leave_flight(run, port)
     if port.flight_head != NOWHERE:
         push_arrival(run, sender)
-    p = port.peer
+    p = np.int64(port.peer)
     packet = get_packet(run, i)
     record(run, now_ps, p, i, 1)
     if packet.flags & DAMAGED:
@@ -82,6 +82,8 @@ def forward(run, ingress, egress, i):
     entered = get_lane(run, entered_index)
     lane = get_lane(run, egress * PRIORITIES + priority)
     stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    settle_ingress(run, entered)
+    settle(run, egress, run.now_ps)
     lossless = entered.ingress_limit_bytes > 0
     if lossless:
         if entered.ingress_bytes + stored > entered.ingress_limit_bytes:

@@ -6,6 +6,7 @@ So a run of a microsecond and one of a day cost the same memory, and idle time c
 from .access import get_flow, get_lane, get_port, load, store
 from .jit import entry, jit
 from .pfc import paused_until
+from .serve import settle
 from .tables import PRIORITIES
 
 
@@ -25,9 +26,14 @@ def close_bins(run, now_ps):
 
 
 @entry
-def store_partial_bin(runs):
-    """Write what the current bin gathered so far, up to the clock. May be done repeatedly."""
+def store_partial_bin(runs, before_ps):
+    """Write what the current bin gathered so far, up to the clock. May be done repeatedly.
+
+    `before_ps`: all events before this time have been handled.
+    """
     run = runs[0]
+    for p in range(run.ports_count):
+        settle(run, p, before_ps)
     if run.clock_ps >= run.bin_end_ps:
         close_bins(run, run.clock_ps)
     _store_flows(run)
@@ -56,6 +62,7 @@ def _store_ports(run, end_ps):
         place = p * run.bins + run.bin
         largest = max(load(run.queue_bins_at, place), port.bin_max_queued_bytes)
         store(run.queue_bins_at, place, largest)
+        settle(run, p, end_ps)
         port.bin_max_queued_bytes = port.queued_bytes
         if port.rx_pause > 0:
             total = 0

@@ -1,7 +1,7 @@
 """Completions of operations, and telling those that wait for them."""
 
 from .access import get_operation, get_successor
-from .heap import OPERATION, push
+from .calendar import OPERATION, push
 from .jit import jit
 from .tables import DONE, NOWHERE, READY
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .access import get_packet, get_port
+from .calendar import PACKET_ARRIVAL, PFC_ARRIVAL, push_arrival_of
 from .errors import hits_frame
-from .heap import PACKET_ARRIVAL, PFC_ARRIVAL, SERVICE, push
 from .jit import jit, jit_inlined
 from .packets import join_flight
 from .probe import record
@@ -33,8 +33,6 @@ def start_frame(run, p, i, now_ps):
     if first_in_flight:
         push_arrival(run, p)
     port.busy_until_ps = departure
-    port.service_pending = 1
-    push(run, departure, SERVICE, p)
     record(run, departure, p, i, 0)
     return departure
 
@@ -44,4 +42,4 @@ def push_arrival(run, p):
     """Announce the arrival of the first packet on the link that leaves from port p."""
     packet = get_packet(run, get_port(run, p).flight_head)
     kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
-    push(run, packet.arrival_ps, kind, p)
+    push_arrival_of(run, packet.arrival_ps, kind, p)

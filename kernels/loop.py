@@ -1,9 +1,9 @@
 """The loop: take the next event, handle it, until time is up."""
 
-from .access import get_event
+from .access import get_bucket, get_event
 from .arrival import arrive
 from .bins import close_bins
-from .heap import (
+from .calendar import (
     ACK_TIMER,
     ENTITY_MASK,
     KIND_SHIFT,
@@ -11,11 +11,14 @@ from .heap import (
     REFRESH,
     SERVICE,
     WAKE,
-    any_before,
-    close_hole,
-    push,
+    any_before_service,
+    first_bucket,
+    heap_is_first,
+    pop_from_bucket,
+    push_service,
 )
-from .jit import entry, jit_inlined
+from .heap import pop_heap
+from .jit import entry, jit, jit_inlined
 from .log import LOG_ROWS_AN_EVENT
 from .operations import handle_operation
 from .packets import PACKETS_AN_EVENT
@@ -23,7 +26,7 @@ from .pfc import refresh
 from .port import serve, wake
 from .probe import ROWS_AN_EVENT
 from .requester import ack_timer
-from .tables import NOWHERE
+from .tables import NEVER_PS, NOWHERE
 
 # Why `advance` returned.
 NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, NOTHING_MOVES = range(4)
@@ -44,33 +47,93 @@ def advance(runs, until_ps, most_events):
     """
     run = runs[0]
     end = run.events + most_events
-    while run.heap_size > 0 and run.operations_left > 0:
-        now_ps = get_event(run, 0).time_ps
-        if now_ps > until_ps:
+    while True:
+        first_ps = next_event_ps(run)
+        if run.operations_left == 0 or first_ps == NEVER_PS:
+            return NOTHING_LEFT
+        if first_ps > until_ps:
             return TIME_IS_UP
+        room = room_for_events(run)
+        if room == 0:
+            return what_is_short(run)
         if run.events >= end:
             return SLICE_DONE
-        if run.free_packets < PACKETS_AN_EVENT:
-            return PACKETS_SHORT
-        if run.probing and run.probe_size + ROWS_AN_EVENT > run.probes_count:
-            return PROBES_SHORT
-        if run.log_size + LOG_ROWS_AN_EVENT > run.log_count:
-            return LOG_SHORT
-        if now_ps >= run.bin_end_ps:
-            close_bins(run, now_ps)
-        key = get_event(run, 0).key
-        if key >> KIND_SHIFT == REFRESH and now_ps - run.last_moved_ps > STILL_PS:
-            run.last_moved_ps = now_ps
+        if first_ps >= run.bin_end_ps:
+            close_bins(run, first_ps)
+        if not handle_events(run, min(until_ps, run.bin_end_ps - 1), min(room, end - run.events)):
             return NOTHING_MOVES
-        run.now_ps = now_ps
+
+
+@jit
+def room_for_events(run):
+    """Return how many events can be handled before a table may be full."""
+    room = min(
+        run.free_packets // PACKETS_AN_EVENT,
+        (run.log_count - run.log_size) // LOG_ROWS_AN_EVENT,
+    )
+    if run.probing:
+        room = min(room, (run.probes_count - run.probe_size) // ROWS_AN_EVENT)
+    return room
+
+
+@jit
+def what_is_short(run):
+    """Return the code of the table that has no room for an event."""
+    if run.free_packets < PACKETS_AN_EVENT:
+        return PACKETS_SHORT
+    if run.log_size + LOG_ROWS_AN_EVENT > run.log_count:
+        return LOG_SHORT
+    return PROBES_SHORT
+
+
+@jit
+def next_event_ps(run):
+    """Return the time of the next event, NEVER if there is none."""
+    if run.port_to_serve != NOWHERE:
+        return run.now_ps
+    b = first_bucket(run)
+    if b == NOWHERE:
+        return run.heap_first_ps
+    return min(get_bucket(run, b).time_ps, run.heap_first_ps)
+
+
+@jit_inlined
+def handle_events(run, until_ps, most):
+    """Handle events up to and with a time, at most so many; False if only pauses move."""
+    for _ in range(most):
+        kind = SERVICE
+        entity = run.port_to_serve
+        run.port_to_serve = NOWHERE
+        if entity == NOWHERE or any_before_service(run, entity):
+            if entity != NOWHERE:
+                push_service(run, run.now_ps, entity)
+            b = first_bucket(run)
+            time_ps = get_bucket(run, b).time_ps if b != NOWHERE else NEVER_PS
+            if run.heap_first_ps <= time_ps and heap_is_first(run, b):
+                time_ps = run.heap_first_ps
+                if time_ps > until_ps:
+                    return True
+                key = get_event(run, 0).key
+                kind = key >> KIND_SHIFT
+                entity = key & ENTITY_MASK
+                if kind == REFRESH and time_ps - run.last_moved_ps > STILL_PS:
+                    run.last_moved_ps = time_ps
+                    return False
+                pop_heap(run)
+            else:
+                if time_ps > until_ps:
+                    return True
+                place = pop_from_bucket(run, b)
+                entity = place >> 1
+                if not place & 1:
+                    kind = PACKET_ARRIVAL
+            run.now_ps = time_ps
         run.events += 1
-        run.hole = 1
-        if handle(run, key >> KIND_SHIFT, key & ENTITY_MASK, now_ps):
-            run.clock_ps = now_ps
-        if run.port_to_serve != NOWHERE:
-            serve_now_or_later(run, now_ps)
-        close_hole(run)
-    return NOTHING_LEFT
+        if handle(run, kind, entity, run.now_ps):
+            run.clock_ps = run.now_ps
+        if run.operations_left == 0:
+            return True
+    return True
 
 
 @jit_inlined
@@ -90,19 +153,3 @@ def handle(run, kind, entity, now_ps):
         return False
     handle_operation(run, entity, now_ps)
     return True
-
-
-@jit_inlined
-def serve_now_or_later(run, now_ps):
-    """Serve the port that this event asked, unless another event comes before."""
-    p = run.port_to_serve
-    run.port_to_serve = NOWHERE
-    if run.operations_left == 0 or any_before(run, now_ps, SERVICE, p):
-        push(run, now_ps, SERVICE, p)
-    else:
-        run.events += 1
-        if serve(run, p, now_ps):
-            run.clock_ps = now_ps
-        if run.port_to_serve != NOWHERE:
-            push(run, now_ps, SERVICE, run.port_to_serve)
-            run.port_to_serve = NOWHERE

@@ -1,11 +1,11 @@
 """Operations: computations that last, and messages to send, when what they wait for is done."""
 
-from .access import get_operation, get_queue_pair, load
+from .access import get_agenda_operation, get_agenda_ps, get_operation, get_queue_pair
+from .calendar import OPERATION, push
 from .completions import operation_delivered, operation_sent
-from .heap import OPERATION, push
 from .jit import jit
 from .requester import join_if_ready
-from .tables import COMPUTE, LAST_PS, NEVER_PS, NOWHERE, RUNNING, WAITING
+from .tables import COMPUTE, LAST_PS, NOWHERE, RUNNING, WAITING
 
 
 @jit
@@ -13,8 +13,7 @@ def announce_agenda(run):
     """Put the next start time of the agenda among the pending events."""
     if run.agenda_next < run.agenda_ps_count:
         place = run.agenda_next
-        time_ps = load(run.agenda_ps_at, place)
-        push(run, time_ps, OPERATION, load(run.agenda_operation_at, place))
+        push(run, get_agenda_ps(run, place), OPERATION, get_agenda_operation(run, place))
 
 
 @jit
@@ -35,7 +34,7 @@ def handle_operation(run, o, now_ps):
     operation.start_ps = now_ps
     if operation.kind == COMPUTE:
         # Beyond the last time an event is never handled, but a sum that wraps would be.
-        end_ps = NEVER_PS
+        end_ps = LAST_PS + 1
         if operation.duration_ps <= LAST_PS - now_ps:
             end_ps = now_ps + operation.duration_ps
         push(run, end_ps, OPERATION, o)

@@ -3,6 +3,8 @@
 A packet is in one place at a time: free, queued in a lane, or in flight on a link.
 """
 
+import numpy as np
+
 from .access import get_packet
 from .jit import jit_inlined
 from .tables import NOWHERE
@@ -49,7 +51,7 @@ def join_queue(run, lane, i):
 @jit_inlined
 def leave_queue(run, lane):
     """Remove and return the packet at the head of a lane's FIFO."""
-    i = lane.head
+    i = np.int64(lane.head)
     lane.head = get_packet(run, i).next
     get_packet(run, i).next = NOWHERE
     return i
@@ -68,7 +70,7 @@ def join_flight(run, port, i):
 @jit_inlined
 def leave_flight(run, port):
     """Remove and return the packet that reaches the end of the link first."""
-    i = port.flight_head
+    i = np.int64(port.flight_head)
     port.flight_head = get_packet(run, i).next
     get_packet(run, i).next = NOWHERE
     return i

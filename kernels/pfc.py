@@ -4,8 +4,10 @@ An ingress lane that holds more than XOFF asks the peer to stop; at XON or below
 on. A pause lasts `pause_ps` (quanta of 512 bit times) and is refreshed while it is meant.
 """
 
+import numpy as np
+
 from .access import get_lane, get_port
-from .heap import REFRESH, push
+from .calendar import REFRESH, push
 from .jit import jit
 from .link import start_frame
 from .log import log
@@ -28,6 +30,9 @@ def pause_if_full(run, lane_index):
     bit = 1 << (lane_index % PRIORITIES)
     if not get_port(run, p).pausing & bit:
         get_port(run, p).pausing |= bit
+        quiet = np.int64(get_lane(run, lane_index).quiet_port)
+        if quiet != NOWHERE:
+            ask_to_serve(run, quiet)  # the end of its frame may now bring the lane to XON
         request_pause_frame(run, p, bit)
 
 

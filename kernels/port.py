@@ -3,14 +3,17 @@
 Eight priorities, the highest first, never interrupting a frame; PFC frames before all.
 """
 
+import numpy as np
+
 from .access import get_lane, get_packet, get_path_port, get_port
-from .heap import WAKE, push
+from .bits import highest_bit
+from .calendar import WAKE, push
 from .jit import jit, jit_inlined
 from .link import start_frame
 from .packets import leave_queue
 from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
 from .requester import send_next
-from .serve import ask_to_serve
+from .serve import announce_end, ask_to_serve, release_buffer
 from .tables import NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
 
 
@@ -21,20 +24,18 @@ def serve(run, p, now_ps):
     port.service_pending = 0
     was_busy = port.busy_until_ps != NOWHERE
     if was_busy:
-        port.busy_until_ps = NOWHERE
-        if port.released_lane != NOWHERE:
-            release_buffer(run, port)
+        end_frame(run, p)
     if port.pause_requests:
         send_pause_frame(run, p, now_ps)
+        announce_end(run, p)
         return True
     candidates = port.waiting
     if candidates & port.paused:
         candidates = unpaused(run, p, candidates, now_ps)
-    priority = PRIORITIES - 1
     while candidates:
-        while not candidates >> priority:
-            priority -= 1
+        priority = highest_bit(candidates)
         if send_from_lane(run, p, priority, now_ps):
+            announce_end(run, p)
             return True
         candidates &= ~(1 << priority)
     if port.waiting & port.paused:
@@ -65,16 +66,16 @@ def send_from_lane(run, p, priority, now_ps):
 
 
 @jit_inlined
-def release_buffer(run, port):
-    """Free what the frame that has just left occupied, as an egress and as an ingress."""
-    get_lane(run, port.released_lane).queued_bytes -= port.released_bytes
-    port.queued_bytes -= port.released_bytes
-    port.released_lane = NOWHERE
-    if port.released_queue != NOWHERE:
-        ingress = get_lane(run, port.released_queue)
-        ingress.ingress_bytes -= port.released_bytes
+def end_frame(run, p):
+    """Free what the frame that has just left occupied, and let the peer go on if that drained it."""
+    port = get_port(run, p)
+    entered = np.int64(port.released_queue)
+    stored = port.released_lane != NOWHERE
+    release_buffer(run, p)
+    if stored and entered != NOWHERE:
+        ingress = get_lane(run, entered)
         if ingress.ingress_limit_bytes > 0 and ingress.ingress_bytes <= ingress.xon_bytes:
-            resume_if_drained(run, port.released_queue)
+            resume_if_drained(run, entered)
 
 
 @jit

@@ -4,9 +4,11 @@ Go-back-N as Linux rxe and ConnectX-4 class NICs do it; the timer and the retry 
 the InfiniBand specification states them (DOMAIN 3; docs/protocol.md, "Queue pairs").
 """
 
+import numpy as np
+
 from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_queue_pair
+from .calendar import ACK_TIMER, push
 from .completions import operation_sent
-from .heap import ACK_TIMER, push
 from .jit import jit, jit_inlined
 from .link import start_frame
 from .log import log
@@ -59,9 +61,10 @@ def join_if_ready(run, q):
     qp = get_queue_pair(run, q)
     if qp.ready or not can_send(run, qp):
         return
-    join_ready(run, get_lane(run, qp.sender_port * PRIORITIES + qp.priority), q)
-    get_port(run, qp.sender_port).waiting |= 1 << qp.priority
-    ask_to_serve(run, qp.sender_port)
+    p = np.int64(qp.sender_port)
+    join_ready(run, get_lane(run, p * PRIORITIES + qp.priority), q)
+    get_port(run, p).waiting |= 1 << qp.priority
+    ask_to_serve(run, p)
 
 
 @jit
@@ -82,7 +85,7 @@ def send_next(run, p, priority, now_ps):
     lane = get_lane(run, p * PRIORITIES + priority)
     sent = False
     while lane.ready_head != NOWHERE and not sent:
-        q = lane.ready_head
+        q = np.int64(lane.ready_head)
         qp = get_queue_pair(run, q)
         lane.ready_head = qp.next_ready
         qp.ready = 0
@@ -109,7 +112,7 @@ def send_data(run, q, now_ps):
             flow = get_flow(run, operation.flow)
             if flow.first_bit_ps == NOWHERE:
                 flow.first_bit_ps = now_ps
-    i = take(run, DATA, q, qp.next % PSN_MODULUS, size, qp.priority)
+    i = take(run, DATA, q, qp.next % PSN_MODULUS, size, np.int64(qp.priority))
     packet = get_packet(run, i)
     packet.payload_bytes = payload
     packet.at = qp.data_path
@@ -131,7 +134,7 @@ def send_data(run, q, now_ps):
             qp.next_message = 0
     elif not fits_window(qp, operation):
         packet.flags = ACK_REQUESTED
-    departure = start_frame(run, qp.sender_port, i, now_ps)
+    departure = start_frame(run, np.int64(qp.sender_port), i, now_ps)
     if first_outstanding:
         restart_timer(run, q, departure)
 
@@ -240,7 +243,7 @@ def progress(run, q, oldest, now_ps):
     qp = get_queue_pair(run, q)
     qp.oldest = oldest
     qp.retries_used = 0
-    first = qp.oldest_operation
+    first = np.int64(qp.oldest_operation)
     operation = get_operation(run, first)
     while oldest >= operation.first_packet + operation.packets and oldest < qp.posted:
         qp.oldest_operation = operation.next_posted

@@ -3,12 +3,14 @@
 The rules are Linux rxe's check_psn (DOMAIN 3; docs/protocol.md, "Queue pairs").
 """
 
+import numpy as np
+
 from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_queue_pair
 from .completions import operation_delivered
 from .jit import jit, jit_inlined
 from .packets import join_queue, take
 from .requester import join_if_ready
-from .serve import ask_to_serve
+from .serve import ask_to_serve, settle
 from .tables import (
     ACK,
     ACK_REQUESTED,
@@ -54,7 +56,7 @@ def accept(run, q, payload_bytes, flags, now_ps):
     qp.unacknowledged += 1
     if qp.receive_operation == NOWHERE:
         qp.receive_operation = qp.first_posted
-    o = qp.receive_operation
+    o = np.int64(qp.receive_operation)
     operation = get_operation(run, o)
     if operation.messages_delivered == operation.messages:
         o = operation.next_posted
@@ -85,8 +87,8 @@ def accept(run, q, payload_bytes, flags, now_ps):
 def respond(run, q, kind, number):
     """Queue an ACK or a NAK at the receiver's port."""
     qp = get_queue_pair(run, q)
-    p = qp.receiver_port
-    priority = qp.ack_priority
+    p = np.int64(qp.receiver_port)
+    priority = np.int64(qp.ack_priority)
     qp.unacknowledged = 0
     i = take(run, kind, q, number % PSN_MODULUS, qp.ack_bytes, priority)
     get_packet(run, i).at = qp.ack_path
@@ -94,6 +96,7 @@ def respond(run, q, kind, number):
     lane = get_lane(run, p * PRIORITIES + priority)
     join_queue(run, lane, i)
     lane.queued_bytes += stored
+    settle(run, p, run.now_ps)
     port = get_port(run, p)
     port.queued_bytes += stored
     port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)

@@ -32,83 +32,115 @@ ACK_REQUESTED = 8  # AckReq of the BTH
 COMPUTE, SEND = range(2)
 WAITING, READY, RUNNING, DONE = range(4)
 
-port = np.dtype(
+LINE_BYTES = 64  # of the cache: what is used together should lie in one
+
+
+def _record(*groups: list[tuple[str, str]], line_bytes: int = LINE_BYTES) -> Any:
+    """Return a record type in which each group of fields begins on a cache line of its own.
+
+    So what two threads write never shares a line, if the table itself begins on one.
+    """
+    names: list[str] = []
+    formats: list[str] = []
+    offsets: list[int] = []
+    end = 0
+    for group in groups:
+        fields = np.dtype(group, align=True)
+        assert fields.names is not None
+        names += fields.names
+        formats += [kind for _, kind in group]
+        offsets += [end + fields.fields[name][1] for name in fields.names]  # type: ignore[index]
+        end += -(-fields.itemsize // line_bytes) * line_bytes
+    return np.dtype(
+        {"names": names, "formats": formats, "offsets": offsets, "itemsize": end}, align=True
+    )
+
+
+port = _record(
     [
-        ("peer", "i8"),  # the port at the other end of the cable or line
-        ("node", "i8"),
-        ("is_host", "i8"),  # 1 where packets end and queue pairs live
         ("ps_per_byte", "i8"),
         ("delay_ps", "i8"),  # last bit out here to last bit in at the peer
         ("pause_ps", "i8"),  # how long an XOFF frame sent from here lasts
         ("refresh_ps", "i8"),  # from the end of an XOFF frame to its repetition
         ("log_bit_survival", "f8"),  # ln(1 - BER) of what is sent from here; 0: no errors
-        # state: the transmitter
-        ("busy_until_ps", "i8"),  # end of the frame in service, NOWHERE when idle
-        ("service_pending", "i8"),  # 1: a service event is in the heap
-        ("released_queue", "i8"),  # ingress lane that the frame in service occupies
-        ("released_lane", "i8"),  # egress lane, likewise
-        ("released_bytes", "i8"),  # stored bytes of the frame in service
-        ("waiting", "i8"),  # bit c: lane c has something to send
-        ("paused", "i8"),  # bit c: pause_until_ps of lane c may lie ahead
-        ("pause_requests", "i8"),  # bit c: a PFC frame for priority c is to be sent
-        ("pausing", "i8"),  # bit c: the peer has been told to stop priority c
-        ("refresh_due_ps", "i8"),
-        ("refresh_pending", "i8"),  # 1: a refresh event is in the heap
-        ("error_gap_bits", "i8"),  # good bits before the next bad one
-        ("error_draws", "i8"),
-        ("ecn_draws", "i8"),
-        ("flight_head", "i8"),  # packets on the link that leaves from here, in order
-        ("flight_tail", "i8"),
-        # state: counters
+        ("peer", "i4"),  # the port at the other end of the cable or line
+        ("is_host", "i4"),  # 1 where packets end and queue pairs live
+    ],
+    # state: the transmitter
+    [
+        ("busy_until_ps", "i8"),  # end of the last frame, NOWHERE when that has been dealt with
         ("queued_bytes", "i8"),  # stored for this egress, frame in service included
         ("max_queued_bytes", "i8"),
         ("bin_max_queued_bytes", "i8"),  # since the current time bin began
-        ("binned_pause_ps", "i8"),  # pauses already in the bins
+        ("service_pending", "i4"),  # 1: a service event is pending
+        ("waiting", "i4"),  # bit c: lane c has something to send
+        ("paused", "i4"),  # bit c: pause_until_ps of lane c may lie ahead
+        ("pause_requests", "i4"),  # bit c: a PFC frame for priority c is to be sent
+        ("pausing", "i4"),  # bit c: the peer has been told to stop priority c
+        ("released_queue", "i4"),  # ingress lane that the frame in service occupies
+        ("released_lane", "i4"),  # egress lane, likewise
+        ("released_bytes", "i4"),  # stored bytes of the frame in service
+    ],
+    [
+        ("flight_head", "i4"),  # packets on the link that leaves from here, in order
+        ("flight_tail", "i4"),
         ("tx_packets", "i8"),  # data, ACK and NAK frames
         ("tx_bytes", "i8"),  # their line time in bytes
-        ("tx_pause", "i8"),  # PFC frames
-        ("rx_pause", "i8"),
+        ("error_gap_bits", "i8"),  # good bits before the next bad one
+        ("error_draws", "i8"),
+        ("ecn_draws", "i8"),
+        ("refresh_due_ps", "i8"),
+        ("refresh_pending", "i4"),  # 1: a refresh event is pending
+    ],
+    # state: what came in, and counters of what is rare
+    [
         ("rx_packets", "i8"),  # undamaged data, ACK and NAK frames
         ("rx_crc_errors", "i8"),  # frames lost to bit errors, PFC included
         ("lost_pause", "i8"),  # of these, PFC frames
+        ("rx_pause", "i8"),
+        ("tx_pause", "i8"),  # PFC frames
+        ("binned_pause_ps", "i8"),  # pauses already in the bins
     ],
-    align=True,
 )
 
 # A lane is one priority of one port: lanes[port * PRIORITIES + priority].
-lane = np.dtype(
+lane = _record(
+    # as an egress
     [
-        ("xoff_bytes", "i8"),  # pause the peer above this; 0 with no limit: lossy
-        ("xon_bytes", "i8"),  # and let it go on at or below this
-        ("ingress_limit_bytes", "i8"),  # XOFF + headroom; 0: a lossy priority
-        ("queue_limit_bytes", "i8"),  # egress tail drop of a lossy priority
-        ("ecn_min_bytes", "i8"),
-        ("ecn_max_bytes", "i8"),  # 0: never mark
-        ("ecn_probability", "f8"),  # at ecn_max_bytes
-        # state: egress
-        ("head", "i8"),
-        ("tail", "i8"),
+        ("head", "i4"),
+        ("tail", "i4"),
+        ("ready_head", "i4"),  # queue pairs with a packet to send, hosts only
+        ("ready_tail", "i4"),
         ("queued_bytes", "i8"),
-        ("ready_head", "i8"),  # queue pairs with a packet to send, hosts only
-        ("ready_tail", "i8"),
-        ("pause_until_ps", "i8"),
-        ("wake_pending", "i8"),  # 1: a wake event is in the heap
-        ("paused_since_ps", "i8"),  # NEVER when not paused
-        ("paused_ps", "i8"),  # sum of closed pauses
-        # state: ingress
+        ("queue_limit_bytes", "i8"),  # tail drop of a lossy priority
+        ("ecn_max_bytes", "i8"),  # 0: never mark
+        ("ecn_min_bytes", "i8"),
+        ("ecn_probability", "f8"),  # at ecn_max_bytes
+        ("ecn_marked", "i8"),
+    ],
+    # as an ingress
+    [
         ("ingress_bytes", "i8"),
         ("max_ingress_bytes", "i8"),
+        ("ingress_limit_bytes", "i8"),  # XOFF + headroom; 0: a lossy priority
+        ("xoff_bytes", "i8"),  # pause the peer above this; 0 with no limit: lossy
+        ("xon_bytes", "i8"),  # and let it go on at or below this
+        ("quiet_port", "i4"),  # sends a frame from here whose end has no event, or NOWHERE
+        ("wake_pending", "i4"),  # 1: a wake event is pending, egress
         ("episode_drop_bytes", "i8"),  # dropped since the last resume
         ("missing_bytes", "i8"),  # the largest of these: what the buffer lacked
-        # state: counters
+    ],
+    # pauses and drops
+    [
+        ("pause_until_ps", "i8"),
+        ("paused_since_ps", "i8"),  # NEVER when not paused
+        ("paused_ps", "i8"),  # sum of closed pauses
         ("rx_pause", "i8"),  # XOFF received
         ("pauses", "i8"),  # of these, the ones that began a pause
         ("resumes", "i8"),  # go-ons received that ended one
         ("tx_pause", "i8"),  # XOFF sent
         ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
-        ("ecn_marked", "i8"),
     ],
-    align=True,
 )
 
 packet = np.dtype(
@@ -127,65 +159,72 @@ packet = np.dtype(
     align=True,
 )
 
-queue_pair = np.dtype(
+queue_pair = _record(
     [
-        ("sender_port", "i8"),
-        ("receiver_port", "i8"),
-        ("data_path", "i8"),  # index into paths; a path ends with NOWHERE
-        ("ack_path", "i8"),
-        ("priority", "i8"),
-        ("ack_priority", "i8"),
-        ("mtu_bytes", "i8"),
-        ("overhead_bytes", "i8"),  # line time of a data packet less its payload
-        ("reth_bytes", "i8"),  # more on the first packet of a message
-        ("ack_bytes", "i8"),
         ("window_bytes", "i8"),
-        ("ack_every", "i8"),
         ("timeout_ps", "i8"),  # the ACK timer; 0: none
-        ("retries", "i8"),
-        # state: sender. Sequence numbers here never wrap; the wire has them mod 2^24.
+        ("data_path", "i4"),  # index into paths; a path ends with NOWHERE
+        ("ack_path", "i4"),
+        ("sender_port", "i4"),
+        ("receiver_port", "i4"),
+        ("priority", "i4"),
+        ("ack_priority", "i4"),
+        ("mtu_bytes", "i4"),
+        ("overhead_bytes", "i4"),  # line time of a data packet less its payload
+        ("reth_bytes", "i4"),  # more on the first packet of a message
+        ("ack_bytes", "i4"),
+        ("ack_every", "i4"),
+        ("retries", "i4"),
+    ],
+    # state: sender. Sequence numbers here never wrap; the wire has them mod 2^24.
+    [
         ("oldest", "i8"),  # first unacknowledged packet
         ("next", "i8"),  # next packet to send
         ("newest", "i8"),  # one past the highest ever sent
         ("posted", "i8"),  # one past the last packet of all posted messages
         ("oldest_byte", "i8"),  # payload before packet `oldest`
         ("next_byte", "i8"),
-        ("posted_bytes", "i8"),
-        ("oldest_operation", "i8"),  # the posted operation packet `oldest` is of
-        ("next_operation", "i8"),
-        ("last_posted", "i8"),
-        ("first_posted", "i8"),
         ("next_message", "i8"),  # place of packet `next` inside next_operation
         ("next_packet", "i8"),
+    ],
+    [
         ("deadline_ps", "i8"),  # of the ACK timer, NEVER when off
-        ("timer_pending", "i8"),  # 1: a timer event is in the heap
-        ("retries_used", "i8"),
-        ("in_error", "i8"),
-        ("error_ps", "i8"),
-        ("ready", "i8"),  # 1: in its lane's list of ready queue pairs
-        ("next_ready", "i8"),
-        # state: receiver
-        ("expected", "i8"),
-        ("nak_sent", "i8"),
-        ("unacknowledged", "i8"),  # packets accepted since the last ACK
-        ("receive_operation", "i8"),
-        # state: counters; sender
         ("tx_packets", "i8"),
+        ("rx_acks", "i8"),  # ACKs that arrived
+        ("oldest_operation", "i4"),  # the posted operation packet `oldest` is of
+        ("next_operation", "i4"),
+        ("timer_pending", "i4"),  # 1: a timer event is pending
+        ("retries_used", "i4"),
+        ("in_error", "i4"),
+        ("ready", "i4"),  # 1: in its lane's list of ready queue pairs
+        ("next_ready", "i4"),
+        ("last_posted", "i4"),
+        ("posted_bytes", "i8"),
+    ],
+    [
+        ("error_ps", "i8"),
         ("retransmitted_packets", "i8"),
         ("packet_seq_err", "i8"),  # NAKs acted on
         ("local_ack_timeout_err", "i8"),
         ("req_transport_retries_exceeded", "i8"),
-        ("rx_acks", "i8"),  # ACKs that arrived
         ("rx_naks", "i8"),
-        # state: counters; receiver
+        ("first_posted", "i4"),
+    ],
+    # state: receiver
+    [
+        ("expected", "i8"),
+        ("unacknowledged", "i8"),  # packets accepted since the last ACK
         ("rx_packets", "i8"),
+        ("acks_sent", "i8"),
+        ("receive_operation", "i4"),
+        ("nak_sent", "i4"),
+    ],
+    [
         ("out_of_sequence", "i8"),
         ("duplicate_request", "i8"),
         ("naks_sent", "i8"),
-        ("acks_sent", "i8"),
         ("np_ecn_marked_roce_packets", "i8"),
     ],
-    align=True,
 )
 
 operation = np.dtype(
@@ -239,14 +278,26 @@ logged = np.dtype(
     [("time_ps", "i8"), ("kind", "i8"), ("entity", "i8"), ("about", "i8")],
 )
 
-# A pending event: when, and its kind and entity as one sortable key (kernels/heap.py).
+# A pending event: when, and its kind and entity as one sortable key (kernels/calendar.py).
 event = np.dtype([("time_ps", "i8"), ("key", "i8")])
+
+# The arrival (row 2 p) and the service (row 2 p + 1) that port p may have pending.
+near = _record([("time_ps", "i8"), ("key", "i8"), ("next", "i4")], line_bytes=32)
+BUCKETS = 1024  # of the calendar
+WORD_BITS = 32  # of its marks; BUCKETS / WORD_BITS of them, again marked in as many bits
+bucket = np.dtype(
+    [
+        ("first", "i4"),  # row of `near`; NOWHERE: empty
+        ("last", "i4"),
+        ("time_ps", "i8"),  # of the first
+    ]
+)
 
 # What the run as a whole knows. One record; `NAME_at` and `NAME_count` say where each of the
 # other tables is, for kernels/access.py.
 TABLE_NAMES = (
     *("ports", "lanes", "packets", "queue_pairs", "operations", "flows", "paths", "successors"),
-    *("agenda_ps", "agenda_operation", "heap", "probes", "log"),
+    *("agenda_ps", "agenda_operation", "heap", "near", "buckets", "marks", "probes", "log"),
     *("goodput_bins", "queue_bins", "pause_bins"),
 )
 run = np.dtype(
@@ -259,7 +310,9 @@ run = np.dtype(
         ("now_ps", "i8"),  # time of the event being handled
         ("clock_ps", "i8"),  # time of the last event that changed something
         ("heap_size", "i8"),
-        ("hole", "i8"),  # 1: the top of the heap is the event being handled
+        ("heap_first_ps", "i8"),  # time of its first event, NEVER if it is empty
+        ("bucket_shift", "i8"),  # a bucket of the calendar covers 2 to the power of this, ps
+        ("marked_words", "i8"),  # bit w: word w of the marks is not 0
         ("port_to_serve", "i8"),  # asked to serve by this event, not in the heap
         ("free_head", "i8"),  # list of free packets
         ("free_packets", "i8"),
@@ -310,6 +363,9 @@ class Tables(NamedTuple):
     agenda_ps: Any  # int64, sorted start times
     agenda_operation: Any  # int64, the operation that starts
     heap: Any  # as many as can be pending at once
+    near: Any  # (2 * P,)
+    buckets: Any  # (BUCKETS,)
+    marks: Any  # int64, bit b % WORD_BITS of word b // WORD_BITS: bucket b is not empty
     probes: Any  # (capacity,), grown by the engine
     log: Any  # (capacity,), grown by the engine
     goodput_bins: Any  # int64 bytes delivered, (F, bins)

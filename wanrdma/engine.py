@@ -10,7 +10,7 @@ from numba import int64, typeof
 from numba.core import config
 
 from .build.network import Network
-from .kernels import heap, loop
+from .kernels import calendar, loop
 from .kernels import tables as kt
 from .kernels.bins import store_partial_bin
 from .kernels.jit import CACHE_FOLDER
@@ -61,9 +61,14 @@ def run(
         code = _run_slices(network, min(kt.LAST_PS, stop_ps or kt.LAST_PS), on_slice)
     except KeyboardInterrupt:
         code, interrupted = loop.TIME_IS_UP, True
+    run = network.tables.run
+    handled_before_ps = int(run["now_ps"][0])
     if code == loop.TIME_IS_UP and not interrupted:
-        network.tables.run["clock_ps"] = kt.LAST_PS if stop_ps is None else stop_ps
-    store_partial_bin(_run_table(network))
+        run["clock_ps"] = kt.LAST_PS if stop_ps is None else stop_ps
+        handled_before_ps = int(run["clock_ps"][0]) + 1
+    elif run["operations_left"][0] > 0 and not interrupted:
+        handled_before_ps = kt.NEVER_PS  # nothing more can happen
+    store_partial_bin(_run_table(network), handled_before_ps)
     status, reason = _judge(network, code, interrupted)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Outcome(status, reason, wall, cpu, interrupted and status == "stopped")
@@ -71,7 +76,7 @@ def run(
 
 def so_far(network: Network, wall_s: float) -> Outcome:
     """Close the current bin for a look at a run that goes on, and say so."""
-    store_partial_bin(_run_table(network))
+    store_partial_bin(_run_table(network), int(network.tables.run["now_ps"][0]))
     return Outcome("stopped", "the run was cut short, or is not over", wall_s, wall_s)
 
 
@@ -106,7 +111,8 @@ def _load_or_compile(network: Network) -> None:
     if JIT_OFF:
         return
     table = typeof(_run_table(network))
-    for kernel, arguments in ((loop.advance, (table, int64, int64)), (store_partial_bin, (table,))):
+    kernels = (loop.advance, (table, int64, int64)), (store_partial_bin, (table, int64))
+    for kernel, arguments in kernels:
         try:
             kernel.compile(arguments)
         except Exception:  # reading damaged pickles can raise anything
@@ -146,10 +152,12 @@ def _with_more_rows(tables: kt.Tables, name: str) -> kt.Tables:
 def _is_deadlocked(tables: kt.Tables) -> bool:
     """Tell whether only pauses are left that renew each other: no packet, timer or operation."""
     pending = tables.heap[: int(tables.run["heap_size"][0])]["key"]
-    kinds, entities = pending >> heap.KIND_SHIFT, pending & heap.ENTITY_MASK
-    timers = tables.queue_pairs["deadline_ps"][entities[kinds == heap.ACK_TIMER]]
-    moving = (kinds == heap.PACKET_ARRIVAL) | (kinds == heap.OPERATION)
-    return not moving.any() and bool((timers == kt.NEVER_PS).all())
+    kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
+    timers = tables.queue_pairs["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
+    first = tables.ports["flight_head"]
+    moving = tables.packets["kind"][first[first != kt.NOWHERE]] != kt.PFC
+    work = kinds == calendar.OPERATION
+    return not (moving.any() or work.any()) and bool((timers == kt.NEVER_PS).all())
 
 
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:

@@ -311,8 +311,9 @@ def _buffer_faults(state: State, lossless: Lossless) -> Iterator[str]:
             yield f"lane {n}: stores {lane.queued_bytes} B, {lane.ingress_bytes} B"
         if lane.ingress_limit_bytes and lane.max_ingress_bytes > lane.ingress_limit_bytes:
             yield f"lane {n}: held {lane.max_ingress_bytes} B, above its limit"
-        if lane.drops_congestion and is_lossless(n):
-            yield f"lane {n}: dropped {lane.drops_congestion} packets though lossless"
+        # Its drops may be others': of what came by a lossy lane and was to leave by this one.
+        if lane.missing_bytes and is_lossless(n):
+            yield f"lane {n}: lacked {lane.missing_bytes} B though lossless"
     for p, port in enumerate(state.ports):
         lanes = state.lanes[PRIORITIES * p : PRIORITIES * (p + 1)]
         if port.queued_bytes != sum(lane.queued_bytes for lane in lanes):

@@ -50,7 +50,6 @@ class Small:
         for node, peer in ((a, there), (b, here)):
             self.ports.append(
                 {
-                    "node": node,
                     "peer": peer,
                     "is_host": self.nodes[node],
                     "ps_per_byte": ps_per_byte,

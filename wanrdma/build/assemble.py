@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import tables as kt
-from ..kernels.heap import KIND_SHIFT, OPERATION
+from ..kernels.calendar import KIND_SHIFT, OPERATION
 from .network import Network
 from .topology import Port, Topology
 from .work import Operation, WorkPlan
@@ -16,6 +16,7 @@ FIRST_PACKETS = 4096
 FIRST_LOG_ROWS = 1024
 LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
 EVENTS_A_PORT = 3 + kt.PRIORITIES  # arrival, service, refresh, and a wake a lane
+LONGEST_FRAME_BYTES = 4200  # about: what most events are ahead by, with the cable
 
 
 def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Network:
@@ -30,7 +31,7 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
     )
     pending = EVENTS_A_PORT * len(ports) + len(queue_pairs) + len(operations) + 1
     tables = kt.Tables(
-        run=_run(seed, len(operations), bins),
+        run=_run(seed, len(operations), bins, _bucket_shift(topology)),
         ports=ports,
         lanes=_lanes(topology),
         packets=_packets(FIRST_PACKETS),
@@ -42,6 +43,9 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
         agenda_ps=np.array([start for start, _ in agenda], np.int64),
         agenda_operation=np.array([o for _, o in agenda], np.int64),
         heap=np.zeros(pending, kt.event),
+        near=aligned(2 * len(ports), kt.near),
+        buckets=_buckets(),
+        marks=np.zeros(kt.BUCKETS // kt.WORD_BITS, np.int64),
         probes=np.zeros(0, kt.probe),
         log=np.zeros(FIRST_LOG_ROWS, kt.logged),
         goodput_bins=np.zeros((len(flows), bins), np.int64),
@@ -51,6 +55,7 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
     if agenda:
         tables.heap[0] = (agenda[0][0], OPERATION << KIND_SHIFT | agenda[0][1])
         tables.run["heap_size"] = 1
+        tables.run["heap_first_ps"] = agenda[0][0]
     return Network(
         tables=tables,
         port_names=topology.port_names(),
@@ -62,9 +67,35 @@ def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Networ
     )
 
 
-def _run(seed: int, operations: int, bins: int) -> Any:
-    run = np.zeros(1, kt.run)
+def aligned(count: int, dtype: Any) -> Any:
+    """Return a table of zeros that begins on a cache line."""
+    size = count * dtype.itemsize
+    memory = np.zeros(size + kt.LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % kt.LINE_BYTES
+    return memory[first : first + size].view(dtype)
+
+
+def _buckets() -> Any:
+    buckets = aligned(kt.BUCKETS, kt.bucket)
+    buckets["first"] = kt.NOWHERE
+    return buckets
+
+
+def _bucket_shift(topology: Topology) -> int:
+    """Choose how long a bucket of the calendar is: all of them hold a frame and its cable."""
+    ahead = 1
+    for port in topology.ports:
+        frame_ps = LONGEST_FRAME_BYTES * port.ps_per_byte
+        is_line = port.delay_ps > 2 * frame_ps
+        ahead = max(ahead, frame_ps + (0 if is_line else port.delay_ps))
+    return max(0, math.ceil(math.log2(ahead / kt.BUCKETS)))
+
+
+def _run(seed: int, operations: int, bins: int, bucket_shift: int) -> Any:
+    run = aligned(1, kt.run)
     run["bins"] = bins
+    run["heap_first_ps"] = kt.NEVER_PS
+    run["bucket_shift"] = bucket_shift
     run["log_first"] = LOGGED_OF_A_KIND
     run["seed"] = seed % 2**64
     run["port_to_serve"] = kt.NOWHERE
@@ -82,10 +113,9 @@ def _packets(count: int) -> Any:
 
 
 def _ports(topology: Topology) -> Any:
-    rows = np.zeros(len(topology.ports), kt.port)
+    rows = aligned(len(topology.ports), kt.port)
     for row, port in zip(rows, topology.ports, strict=True):
         row["peer"] = port.peer
-        row["node"] = port.node
         row["is_host"] = port.node in topology.hosts
         row["ps_per_byte"] = port.ps_per_byte
         row["delay_ps"] = port.delay_ps
@@ -98,8 +128,8 @@ def _ports(topology: Topology) -> Any:
 
 
 def _lanes(topology: Topology) -> Any:
-    rows = np.zeros(len(topology.ports) * kt.PRIORITIES, kt.lane)
-    for name in ("head", "tail", "ready_head", "ready_tail"):
+    rows = aligned(len(topology.ports) * kt.PRIORITIES, kt.lane)
+    for name in ("head", "tail", "ready_head", "ready_tail", "quiet_port"):
         rows[name] = kt.NOWHERE
     rows["paused_since_ps"] = kt.NEVER_PS
     for p, port in enumerate(topology.ports):
@@ -131,7 +161,7 @@ def _set_ecn(lanes: Any, topology: Topology, port: Port) -> None:
 
 
 def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any]:
-    rows = np.zeros(len(plan.queue_pairs), kt.queue_pair)
+    rows = aligned(len(plan.queue_pairs), kt.queue_pair)
     paths: list[int] = []
     for row, qp in zip(rows, plan.queue_pairs, strict=True):
         row["sender_port"] = qp.sender_port

@@ -1,0 +1,149 @@
+"""The pending events: arrivals and services in a calendar, all others in a heap.
+
+Events are ordered by (time, key); a key is the kind of event and its entity, and kinds are
+numbered in the order in which events of one time are handled (docs/protocol.md, "Order of
+events").
+
+A link has at most one arrival pending, of the first frame on it, and a port one service:
+they have a place of their own in the table `near`, and stand in the sorted list of the
+bucket that covers their time. A bit a bucket, and a bit a word of these, tell which bucket
+is next. What lies further ahead than there are buckets, or would have to pass many others
+in its bucket, goes to the heap (kernels/heap.py): it is always right, only slower.
+"""
+
+import numpy as np
+
+from .access import get_bucket, get_event, get_mark, get_near, set_mark
+from .bits import lowest_bit
+from .heap import push_heap
+from .jit import jit, jit_inlined
+from .tables import BUCKETS, NOWHERE, WORD_BITS
+
+# int64 and not literal integers: Numba compiles a function anew for each literal.
+PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, OPERATION, SERVICE = np.arange(1, 8)
+KIND_SHIFT = 48
+ENTITY_MASK = (1 << KIND_SHIFT) - 1
+
+MOST_PASSED = 8  # others of its bucket that an event may pass on the way to its place
+
+
+@jit_inlined
+def push(run, time_ps, kind, entity):
+    """Add an event that is neither an arrival nor a service."""
+    push_heap(run, time_ps, (kind << KIND_SHIFT) | entity)
+
+
+@jit_inlined
+def push_arrival_of(run, time_ps, kind, p):
+    """Add the arrival of the first frame on the link that leaves from port p."""
+    _push_near(run, time_ps, (kind << KIND_SHIFT) | p, 2 * p)
+
+
+@jit_inlined
+def push_service(run, time_ps, p):
+    """Add the service of port p."""
+    _push_near(run, time_ps, (SERVICE << KIND_SHIFT) | p, 2 * p + 1)
+
+
+@jit
+def _push_near(run, time_ps, key, place):
+    period = time_ps >> run.bucket_shift
+    if period - (run.now_ps >> run.bucket_shift) >= BUCKETS:
+        push_heap(run, time_ps, key)
+        return
+    b = period & (BUCKETS - 1)
+    bucket = get_bucket(run, b)
+    near = get_near(run, place)
+    near.time_ps = time_ps
+    near.key = key
+    near.next = NOWHERE
+    if bucket.first == NOWHERE:
+        bucket.first = place
+        bucket.last = place
+        bucket.time_ps = time_ps
+        _mark(run, b)
+        return
+    last = get_near(run, np.int64(bucket.last))
+    if last.time_ps < time_ps or (last.time_ps == time_ps and last.key < key):
+        last.next = place
+        bucket.last = place
+        return
+    before = NOWHERE
+    after = np.int64(bucket.first)
+    for _ in range(MOST_PASSED):
+        here = get_near(run, after)
+        if time_ps < here.time_ps or (time_ps == here.time_ps and key < here.key):
+            near.next = after
+            if before == NOWHERE:
+                bucket.first = place
+                bucket.time_ps = time_ps
+            else:
+                get_near(run, before).next = place
+            return
+        before = after
+        after = np.int64(here.next)
+    push_heap(run, time_ps, key)
+
+
+@jit_inlined
+def _mark(run, b):
+    word = b // WORD_BITS
+    set_mark(run, word, get_mark(run, word) | (1 << (b % WORD_BITS)))
+    run.marked_words |= 1 << word
+
+
+@jit_inlined
+def first_bucket(run):
+    """Return the first bucket from now on that holds an event; NOWHERE if all are empty."""
+    if run.marked_words == 0:
+        return NOWHERE
+    b = (run.now_ps >> run.bucket_shift) & (BUCKETS - 1)
+    word = b // WORD_BITS
+    here = get_mark(run, word) >> (b % WORD_BITS)
+    if here != 0:
+        return b + lowest_bit(here)
+    later = run.marked_words >> (word + 1) << (word + 1)
+    # None later: the next one is in the next round of the buckets.
+    word = lowest_bit(later if later != 0 else run.marked_words)
+    return word * WORD_BITS + lowest_bit(get_mark(run, word))
+
+
+@jit_inlined
+def pop_from_bucket(run, b):
+    """Remove the first event of a bucket and return its place; there is one."""
+    bucket = get_bucket(run, b)
+    place = np.int64(bucket.first)
+    following = np.int64(get_near(run, place).next)
+    bucket.first = following
+    if following != NOWHERE:
+        bucket.time_ps = get_near(run, following).time_ps
+    else:
+        word = b // WORD_BITS
+        left = get_mark(run, word) & ~(1 << (b % WORD_BITS))
+        set_mark(run, word, left)
+        if left == 0:
+            run.marked_words &= ~(1 << word)
+    return place
+
+
+@jit
+def heap_is_first(run, b):
+    """Tell whether the first event of the heap comes before the first one of bucket b.
+
+    It is known not to come later. With b NOWHERE the calendar is empty, and perhaps the heap.
+    """
+    if b == NOWHERE or run.heap_first_ps < get_bucket(run, b).time_ps:
+        return True
+    return get_event(run, 0).key < get_near(run, np.int64(get_bucket(run, b).first)).key
+
+
+@jit_inlined
+def any_before_service(run, p):
+    """Tell whether a pending event comes before a service of port p now."""
+    key = (SERVICE << KIND_SHIFT) | p
+    if run.heap_first_ps == run.now_ps and get_event(run, 0).key < key:
+        return True
+    bucket = get_bucket(run, (run.now_ps >> run.bucket_shift) & (BUCKETS - 1))
+    if bucket.first == NOWHERE or bucket.time_ps != run.now_ps:
+        return False
+    return get_near(run, np.int64(bucket.first)).key < key
