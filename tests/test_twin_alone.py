@@ -438,7 +438,7 @@ def test_a_pause_that_is_not_refreshed_runs_out():
     assert (ingress.drops_congestion, ingress.missing_bytes) == (1, 980)
     assert ingress.episode_drop_bytes == 0  # XON came since
     assert lane(twin, 0).paused_ps == 30_000
-    assert invariants(twin, [PRIORITIES + 3]) == ["lane 11: dropped 1 packets though lossless"]
+    assert invariants(twin, [PRIORITIES + 3]) == ["lane 11: lacked 980 B though lossless"]
 
 
 def test_a_pause_that_is_refreshed_holds():
