@@ -12,6 +12,7 @@ import ctypes
 from functools import lru_cache
 
 import numpy as np
+from llvmlite.ir import VectorType
 from numba import from_dtype, types
 from numba.core import config
 from numba.extending import intrinsic
@@ -131,7 +132,54 @@ class _Row:
         self._record[name] = value
 
 
+def _row_at(dtype):
+    """Return a function (address, place) -> the record at a place of a table at an address."""
+    record = from_dtype(dtype)
+
+    @intrinsic
+    def row(_typing, _at, _place):
+        def make(context, builder, _signature, arguments):
+            size = context.get_constant(types.int64, dtype.itemsize)
+            where = builder.add(arguments[0], builder.mul(arguments[1], size))
+            return builder.inttoptr(where, context.get_value_type(record))
+
+        return record(types.int64, types.int64), make
+
+    return row
+
+
+def _copier(dtype):
+    """Return a function (source, target) that copies a record of a table, as one vector."""
+    record = from_dtype(dtype)
+
+    @intrinsic
+    def copy(_typing, _source, _target):
+        def make(context, builder, _signature, arguments):
+            word = context.get_value_type(types.int64)
+            whole = VectorType(word, dtype.itemsize // 8).as_pointer()
+            source, target = (builder.bitcast(record, whole) for record in arguments)
+            value = builder.load(source)
+            value.align = 16
+            builder.store(value, target).align = 16
+            return context.get_dummy_value()
+
+        return types.void(record, record), make
+
+    return copy
+
+
 if config.DISABLE_JIT:
+
+    def _row_at(dtype):
+        size = dtype.itemsize
+        return lambda address, place: _Row(_memory(int(address + place * size), dtype)[0])
+
+    def _copier(dtype):
+        def copy(source, target):
+            for name in dtype.names:
+                setattr(target, name, getattr(source, name))
+
+        return copy
 
     def _row_maker(name, dtype):
         size = dtype.itemsize
@@ -159,7 +207,6 @@ if config.DISABLE_JIT:
         _memory(int(address + 8 * place), INT64)[0] = value
 
 
-
 @jit
 def check(place, count):
     """Raise IndexError for a row that a table does not have, where that is asked for."""
@@ -176,8 +223,13 @@ _flow = _row_maker("flows", tables.flow)
 _event = _row_maker("heap", tables.event)
 _near = _row_maker("near", tables.near)
 _bucket = _row_maker("buckets", tables.bucket)
+_line = _row_maker("lines", tables.line)
+_own_port, _own_flow = _loader("own_ports"), _loader("own_flows")
+_own_line = _loader("own_lines")
 _probe = _row_maker("probes", tables.probe)
 _logged = _row_maker("log", tables.logged)
+_packet_at = _row_at(tables.packet)
+copy_packet = _copier(tables.packet)
 _path = _loader("paths")
 _successor = _loader("successors")
 
@@ -243,6 +295,40 @@ def get_bucket(run, b):
     """Return bucket b of the calendar."""
     check(b, run.buckets_count)
     return _bucket(run, b)
+
+
+@jit
+def get_line(run, i):
+    """Return line i."""
+    check(i, run.lines_count)
+    return _line(run, i)
+
+
+@jit
+def get_on_line(line, number):
+    """Return the packet that was the `number`-th to be put on a line."""
+    return _packet_at(line.ring_at, number & (line.ring_count - 1))
+
+
+@jit
+def get_own_port(run, place):
+    """Return the port at a place of the list of the group's ports."""
+    check(place, run.own_ports_count)
+    return _own_port(run, place)
+
+
+@jit
+def get_own_flow(run, place):
+    """Return the flow at a place of the list of the group's flows."""
+    check(place, run.own_flows_count)
+    return _own_flow(run, place)
+
+
+@jit
+def get_own_line(run, place):
+    """Return the line at a place of the list of those that leave from the group."""
+    check(place, run.own_lines_count)
+    return _own_line(run, place)
 
 
 @jit

@@ -7,6 +7,7 @@ import numpy as np
 
 from .access import get_lane, get_packet, get_path_port, get_port
 from .jit import jit, jit_inlined
+from .line import take_from_line
 from .link import push_arrival
 from .log import log
 from .packets import give_back, join_queue, leave_flight
@@ -31,13 +32,10 @@ from .tables import (
 
 
 @jit_inlined
-def arrive(run, sender, now_ps):
-    """Handle the arrival of the first frame on the link that leaves from port `sender`."""
-    port = get_port(run, sender)
-    i = leave_flight(run, port)
-    if port.flight_head != NOWHERE:
-        push_arrival(run, sender)
-    p = np.int64(port.peer)
+def arrive(run, p, now_ps):
+    """Handle the arrival of a frame at port p."""
+    sender = np.int64(get_port(run, p).peer)
+    i = take_from_link(run, sender)
     packet = get_packet(run, i)
     record(run, now_ps, p, i, 1)
     if packet.flags & DAMAGED:
@@ -58,6 +56,18 @@ def arrive(run, sender, now_ps):
             give_back(run, i)
         else:
             forward(run, p, egress, i)
+
+
+@jit_inlined
+def take_from_link(run, sender):
+    """Take the first frame from the link that leaves from a port, and announce the next one."""
+    port = get_port(run, sender)
+    if port.line != NOWHERE:
+        return take_from_line(run, np.int64(port.line))
+    i = leave_flight(run, port)
+    if port.flight_head != NOWHERE:
+        push_arrival(run, sender)
+    return i
 
 
 @jit_inlined

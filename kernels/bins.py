@@ -3,7 +3,9 @@
 So a run of a microsecond and one of a day cost the same memory, and idle time costs nothing.
 """
 
-from .access import get_flow, get_lane, get_port, load, store
+import numpy as np
+
+from .access import get_flow, get_lane, get_own_flow, get_own_port, get_port, load, store
 from .jit import entry, jit
 from .pfc import paused_until
 from .serve import settle
@@ -31,13 +33,23 @@ def store_partial_bin(runs, before_ps):
 
     `before_ps`: all events before this time have been handled.
     """
-    run = runs[0]
-    for p in range(run.ports_count):
-        settle(run, p, before_ps)
-    if run.clock_ps >= run.bin_end_ps:
-        close_bins(run, run.clock_ps)
+    clock_ps = np.int64(0)
+    for g in range(len(runs)):
+        run = runs[g]
+        for place in range(run.own_ports_count):
+            settle(run, get_own_port(run, place), before_ps)
+        clock_ps = max(clock_ps, run.clock_ps)
+    for g in range(len(runs)):
+        _store_up_to(runs[g], clock_ps)
+
+
+@jit
+def _store_up_to(run, clock_ps):
+    run.clock_ps = clock_ps
+    if clock_ps >= run.bin_end_ps:
+        close_bins(run, clock_ps)
     _store_flows(run)
-    _store_ports(run, run.clock_ps)
+    _store_ports(run, clock_ps)
 
 
 @jit
@@ -49,7 +61,8 @@ def _fill_to_end(run):
 
 @jit
 def _store_flows(run):
-    for f in range(run.flows_count):
+    for place in range(run.own_flows_count):
+        f = get_own_flow(run, place)
         flow = get_flow(run, f)
         _add(run.goodput_bins_at, f * run.bins + run.bin, flow.bin_bytes)
         flow.bin_bytes = 0
@@ -57,18 +70,19 @@ def _store_flows(run):
 
 @jit
 def _store_ports(run, end_ps):
-    for p in range(run.ports_count):
+    for place in range(run.own_ports_count):
+        p = get_own_port(run, place)
         port = get_port(run, p)
-        place = p * run.bins + run.bin
-        largest = max(load(run.queue_bins_at, place), port.bin_max_queued_bytes)
-        store(run.queue_bins_at, place, largest)
+        at = p * run.bins + run.bin
+        largest = max(load(run.queue_bins_at, at), port.bin_max_queued_bytes)
+        store(run.queue_bins_at, at, largest)
         settle(run, p, end_ps)
         port.bin_max_queued_bytes = port.queued_bytes
         if port.rx_pause > 0:
             total = 0
             for priority in range(PRIORITIES):
                 total += paused_until(get_lane(run, p * PRIORITIES + priority), end_ps)
-            _add(run.pause_bins_at, place, total - port.binned_pause_ps)
+            _add(run.pause_bins_at, at, total - port.binned_pause_ps)
             port.binned_pause_ps = total
 
 
@@ -81,9 +95,10 @@ def _add(series_at, place, value):
 def _fold(run):
     """Make one bin of each two, and move on to the first that is free then."""
     half = run.bins // 2
-    for f in range(run.flows_count):
-        _fold_row(run.goodput_bins_at, f * run.bins, half, False)
-    for p in range(run.ports_count):
+    for place in range(run.own_flows_count):
+        _fold_row(run.goodput_bins_at, get_own_flow(run, place) * run.bins, half, False)
+    for place in range(run.own_ports_count):
+        p = get_own_port(run, place)
         _fold_row(run.pause_bins_at, p * run.bins, half, False)
         _fold_row(run.queue_bins_at, p * run.bins, half, True)
     run.bin_width_ps *= 2

@@ -34,9 +34,9 @@ def push(run, time_ps, kind, entity):
 
 
 @jit_inlined
-def push_arrival_of(run, time_ps, kind, p):
-    """Add the arrival of the first frame on the link that leaves from port p."""
-    _push_near(run, time_ps, (kind << KIND_SHIFT) | p, 2 * p)
+def push_arrival_of(run, time_ps, kind, sender, p):
+    """Add the arrival of the next frame on the link from port `sender` to port p."""
+    _push_near(run, time_ps, (kind << KIND_SHIFT) | sender, 2 * p)
 
 
 @jit_inlined

@@ -40,9 +40,7 @@ def pop_heap(run):
             ):
                 child += 1
                 below = right
-        if last.time_ps < below.time_ps or (
-            last.time_ps == below.time_ps and last.key < below.key
-        ):
+        if last.time_ps < below.time_ps or (last.time_ps == below.time_ps and last.key < below.key):
             break
         get_event(run, place).time_ps = below.time_ps
         get_event(run, place).key = below.key

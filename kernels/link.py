@@ -6,6 +6,7 @@ from .access import get_packet, get_port
 from .calendar import PACKET_ARRIVAL, PFC_ARRIVAL, push_arrival_of
 from .errors import hits_frame
 from .jit import jit, jit_inlined
+from .line import put_on_line
 from .packets import join_flight
 from .probe import record
 from .tables import DAMAGED, NOWHERE, PFC
@@ -27,19 +28,22 @@ def start_frame(run, p, i, now_ps):
         port.tx_packets += 1
         port.tx_bytes += size
         run.packet_hops += 1
-        run.last_moved_ps = now_ps
+    port.busy_until_ps = departure
+    record(run, departure, p, i, 0)
+    if port.line != NOWHERE:
+        put_on_line(run, port, i)
+        return departure
     first_in_flight = port.flight_head == NOWHERE
     join_flight(run, port, i)
     if first_in_flight:
         push_arrival(run, p)
-    port.busy_until_ps = departure
-    record(run, departure, p, i, 0)
     return departure
 
 
 @jit_inlined
 def push_arrival(run, p):
-    """Announce the arrival of the first packet on the link that leaves from port p."""
-    packet = get_packet(run, get_port(run, p).flight_head)
+    """Announce the arrival of the first packet on the cable that leaves from port p."""
+    port = get_port(run, p)
+    packet = get_packet(run, np.int64(port.flight_head))
     kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
-    push_arrival_of(run, packet.arrival_ps, kind, p)
+    push_arrival_of(run, packet.arrival_ps, kind, p, np.int64(port.peer))

@@ -1,6 +1,8 @@
 """The loop: take the next event, handle it, until time is up."""
 
-from .access import get_bucket, get_event
+import numpy as np
+
+from .access import get_bucket, get_event, get_near, get_port
 from .arrival import arrive
 from .bins import close_bins
 from .calendar import (
@@ -19,6 +21,7 @@ from .calendar import (
 )
 from .heap import pop_heap
 from .jit import entry, jit, jit_inlined
+from .line import room_on_lines
 from .log import LOG_ROWS_AN_EVENT
 from .operations import handle_operation
 from .packets import PACKETS_AN_EVENT
@@ -26,42 +29,43 @@ from .pfc import refresh
 from .port import serve, wake
 from .probe import ROWS_AN_EVENT
 from .requester import ack_timer
-from .tables import NEVER_PS, NOWHERE
+from .tables import NEVER_PS, NO_KEY, NOWHERE
 
 # Why `advance` returned.
-NOTHING_LEFT, TIME_IS_UP, SLICE_DONE, NOTHING_MOVES = range(4)
-PACKETS_SHORT, PROBES_SHORT, LOG_SHORT = range(4, 7)
-
-STILL_PS = 100_000_000_000  # 0.1 s in which pauses were renewed and no packet moved
+NOTHING_LEFT, TIME_IS_UP, SLICE_DONE = range(3)
+PACKETS_SHORT, PROBES_SHORT, LOG_SHORT, LINES_SHORT = range(3, 7)
 
 
 @entry
-def advance(runs, until_ps, most_events):
-    """Handle all events up to and with `until_ps`, but no more than about `most_events`.
+def advance(runs, g, until_ps, until_key, most_events):
+    """Handle all events of group g up to `until_ps`, but no more than so many.
 
-    Ends early when every operation is finished: what is still under way then serves no one.
+    `runs` is the table `run`, a record a group. Of the time `until_ps` itself, the events with
+    a key below `until_key`. Ends early when every operation of the group is finished, unless
+    `others_left` of its run says that others still work: what is under way then serves no one.
     Changes the tables in place. Returns one of the codes above: on the SHORT ones the caller
-    enlarges that table and calls again; no event is half done. On NOTHING_MOVES it should look
-    whether anything ever will: pauses renew each other for ever.
-    `runs` is the table `run`, of one record.
+    enlarges that table and calls again; no event is half done.
     """
-    run = runs[0]
+    run = runs[g]
     end = run.events + most_events
     while True:
         first_ps = next_event_ps(run)
-        if run.operations_left == 0 or first_ps == NEVER_PS:
+        if run.operations_left + run.others_left == 0 or first_ps == NEVER_PS:
             return NOTHING_LEFT
-        if first_ps > until_ps:
+        end_ps = until_ps
+        room = min(end - run.events, room_for_events(run))
+        if until_key != NO_KEY:  # one by one at the last time
+            if first_ps == until_ps and next_event_key(run) < until_key:
+                room = min(room, 1)
+            else:
+                end_ps = until_ps - 1
+        if first_ps > end_ps:
             return TIME_IS_UP
-        room = room_for_events(run)
-        if room == 0:
+        if room <= 0:
             return what_is_short(run)
-        if run.events >= end:
-            return SLICE_DONE
         if first_ps >= run.bin_end_ps:
             close_bins(run, first_ps)
-        if not handle_events(run, min(until_ps, run.bin_end_ps - 1), min(room, end - run.events)):
-            return NOTHING_MOVES
+        handle_events(run, min(end_ps, run.bin_end_ps - 1), room)
 
 
 @jit
@@ -71,6 +75,7 @@ def room_for_events(run):
         run.free_packets // PACKETS_AN_EVENT,
         (run.log_count - run.log_size) // LOG_ROWS_AN_EVENT,
     )
+    room = min(room, room_on_lines(run))
     if run.probing:
         room = min(room, (run.probes_count - run.probe_size) // ROWS_AN_EVENT)
     return room
@@ -78,12 +83,16 @@ def room_for_events(run):
 
 @jit
 def what_is_short(run):
-    """Return the code of the table that has no room for an event."""
+    """Return the code of the table that has no room for an event, SLICE_DONE if all have."""
     if run.free_packets < PACKETS_AN_EVENT:
         return PACKETS_SHORT
     if run.log_size + LOG_ROWS_AN_EVENT > run.log_count:
         return LOG_SHORT
-    return PROBES_SHORT
+    if run.probing and run.probe_size + ROWS_AN_EVENT > run.probes_count:
+        return PROBES_SHORT
+    if room_on_lines(run) <= 0:
+        return LINES_SHORT
+    return SLICE_DONE
 
 
 @jit
@@ -97,9 +106,20 @@ def next_event_ps(run):
     return min(get_bucket(run, b).time_ps, run.heap_first_ps)
 
 
+@jit
+def next_event_key(run):
+    """Return the key of the next event, of which there is one."""
+    if run.port_to_serve != NOWHERE and not any_before_service(run, run.port_to_serve):
+        return (SERVICE << KIND_SHIFT) | run.port_to_serve
+    b = first_bucket(run)
+    if b == NOWHERE or (run.heap_first_ps <= get_bucket(run, b).time_ps and heap_is_first(run, b)):
+        return get_event(run, 0).key
+    return get_near(run, np.int64(get_bucket(run, b).first)).key
+
+
 @jit_inlined
 def handle_events(run, until_ps, most):
-    """Handle events up to and with a time, at most so many; False if only pauses move."""
+    """Handle events up to and with a time, at most so many."""
     for _ in range(most):
         kind = SERVICE
         entity = run.port_to_serve
@@ -112,17 +132,16 @@ def handle_events(run, until_ps, most):
             if run.heap_first_ps <= time_ps and heap_is_first(run, b):
                 time_ps = run.heap_first_ps
                 if time_ps > until_ps:
-                    return True
+                    return
                 key = get_event(run, 0).key
                 kind = key >> KIND_SHIFT
                 entity = key & ENTITY_MASK
-                if kind == REFRESH and time_ps - run.last_moved_ps > STILL_PS:
-                    run.last_moved_ps = time_ps
-                    return False
+                if kind <= PACKET_ARRIVAL:
+                    entity = np.int64(get_port(run, entity).peer)
                 pop_heap(run)
             else:
                 if time_ps > until_ps:
-                    return True
+                    return
                 place = pop_from_bucket(run, b)
                 entity = place >> 1
                 if not place & 1:
@@ -131,9 +150,12 @@ def handle_events(run, until_ps, most):
         run.events += 1
         if handle(run, kind, entity, run.now_ps):
             run.clock_ps = run.now_ps
-        if run.operations_left == 0:
-            return True
-    return True
+        if run.operations_left + run.others_left == 0:
+            # An arrival goes by the port that sent it (docs/protocol.md, "Order of events").
+            if kind == PACKET_ARRIVAL:
+                entity = np.int64(get_port(run, entity).peer)
+            run.last_key = (kind << KIND_SHIFT) | entity
+            return
 
 
 @jit_inlined

@@ -13,13 +13,21 @@ PACKETS_AN_EVENT = 4  # at most; the engine keeps as many free
 
 
 @jit_inlined
-def take(run, kind, queue_pair, psn, size_bytes, priority):
-    """Take a packet from the pool and address it; its path and payload are the caller's."""
+def take_any(run):
+    """Take a packet from the pool, as it is."""
     i = run.free_head
     packet = get_packet(run, i)
     run.free_head = packet.next
     run.free_packets -= 1
     packet.next = NOWHERE
+    return i
+
+
+@jit_inlined
+def take(run, kind, queue_pair, psn, size_bytes, priority):
+    """Take a packet from the pool and address it; its path and payload are the caller's."""
+    i = take_any(run)
+    packet = get_packet(run, i)
     packet.kind = kind
     packet.queue_pair = queue_pair
     packet.psn = psn
@@ -59,7 +67,7 @@ def leave_queue(run, lane):
 
 @jit_inlined
 def join_flight(run, port, i):
-    """Append packet i to what is on the link that leaves a port."""
+    """Append packet i to what is on the cable that leaves a port."""
     if port.flight_head == NOWHERE:
         port.flight_head = i
     else:
@@ -69,7 +77,7 @@ def join_flight(run, port, i):
 
 @jit_inlined
 def leave_flight(run, port):
-    """Remove and return the packet that reaches the end of the link first."""
+    """Remove and return the packet that reaches the end of the cable first."""
     i = np.int64(port.flight_head)
     port.flight_head = get_packet(run, i).next
     get_packet(run, i).next = NOWHERE

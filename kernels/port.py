@@ -67,7 +67,7 @@ def send_from_lane(run, p, priority, now_ps):
 
 @jit_inlined
 def end_frame(run, p):
-    """Free what the frame that has just left occupied, and let the peer go on if that drained it."""
+    """Free what the frame that has just left occupied; let the peer go on if that drained it."""
     port = get_port(run, p)
     entered = np.int64(port.released_queue)
     stored = port.released_lane != NOWHERE

@@ -13,6 +13,7 @@ import numpy as np
 PRIORITIES = 8
 NOWHERE = -1
 NEVER_PS = np.iinfo(np.int64).max
+NO_KEY = np.iinfo(np.int64).max
 LAST_PS = 9 * 10**18  # 104 days: runs end here, so that times with a timer added do not wrap
 PSN_MODULUS = 1 << 24
 MAX_OUTSTANDING_PACKETS = 1 << 23
@@ -65,6 +66,9 @@ port = _record(
         ("log_bit_survival", "f8"),  # ln(1 - BER) of what is sent from here; 0: no errors
         ("peer", "i4"),  # the port at the other end of the cable or line
         ("is_host", "i4"),  # 1 where packets end and queue pairs live
+        ("line", "i4"),  # the line that leaves from here, NOWHERE for a cable
+        ("site", "i4"),
+        ("group", "i4"),  # of sites, emulated as one
     ],
     # state: the transmitter
     [
@@ -82,7 +86,7 @@ port = _record(
         ("released_bytes", "i4"),  # stored bytes of the frame in service
     ],
     [
-        ("flight_head", "i4"),  # packets on the link that leaves from here, in order
+        ("flight_head", "i4"),  # packets on the cable that leaves from here, in order
         ("flight_tail", "i4"),
         ("tx_packets", "i8"),  # data, ACK and NAK frames
         ("tx_bytes", "i8"),  # their line time in bytes
@@ -157,6 +161,23 @@ packet = np.dtype(
         ("flags", "i1"),
     ],
     align=True,
+)
+
+# One direction of a line between two sites. What is on it stands in a ring of packets, which
+# the sender fills and the receiver empties; what was sent since they last met is not yet visible.
+line = _record(
+    [
+        ("port", "i8"),  # that it leaves from
+        ("ring_at", "i8"),  # address of the ring
+        ("ring_count", "i8"),  # packets that it can hold, a power of 2
+        ("is_inside", "i8"),  # 1: both ends are of one group, and meet at every packet
+    ],
+    [("sent", "i8")],  # packets ever put on it
+    [
+        ("received", "i8"),  # packets that have left it
+        ("visible", "i8"),  # one past the last packet that the receiver may know of
+        ("announced", "i8"),  # 1: an arrival is pending
+    ],
 )
 
 queue_pair = _record(
@@ -293,14 +314,18 @@ bucket = np.dtype(
     ]
 )
 
-# What the run as a whole knows. One record; `NAME_at` and `NAME_count` say where each of the
-# other tables is, for kernels/access.py.
-TABLE_NAMES = (
-    *("ports", "lanes", "packets", "queue_pairs", "operations", "flows", "paths", "successors"),
-    *("agenda_ps", "agenda_operation", "heap", "near", "buckets", "marks", "probes", "log"),
-    *("goodput_bins", "queue_bins", "pause_bins"),
+# What the run of a group of sites knows. One record a group; `NAME_at` and `NAME_count` say
+# where each of the other tables is, for kernels/access.py.
+SHARED_TABLES = (
+    *("ports", "lanes", "lines", "queue_pairs", "operations", "flows", "paths", "successors"),
+    *("near", "goodput_bins", "queue_bins", "pause_bins"),
 )
-run = np.dtype(
+GROUP_TABLES = (
+    *("packets", "heap", "buckets", "marks", "agenda_ps", "agenda_operation", "probes", "log"),
+    *("own_ports", "own_flows", "own_lines"),
+)
+TABLE_NAMES = SHARED_TABLES + GROUP_TABLES
+run = _record(
     [(f"{name}_at", "i8") for name in TABLE_NAMES]
     + [(f"{name}_count", "i8") for name in TABLE_NAMES]
     + [
@@ -318,7 +343,9 @@ run = np.dtype(
         ("free_packets", "i8"),
         ("agenda_next", "i8"),  # next row of the agenda
         ("operations_left", "i8"),
-        ("last_moved_ps", "i8"),  # when the service of a packet last started, PFC aside
+        ("others_left", "i8"),  # 1: other groups may have operations left
+        ("last_key", "i8"),  # of the event with which the last operation finished
+        ("witness", "i8"),  # an operation that was seen not to end soon
         ("events", "i8"),
         ("packet_hops", "i8"),  # links entered by data, ACKs and NAKs
         ("probe_size", "i8"),
@@ -329,7 +356,6 @@ run = np.dtype(
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
     ],
-    align=True,
 )
 
 # One row of the per-packet probe. A departure is a last bit out, an arrival a last bit in.
@@ -348,33 +374,77 @@ probe = np.dtype(
 )
 
 
+class Group(NamedTuple):
+    """The tables of one group of sites, which advances by itself."""
+
+    packets: Any  # (capacity,), grown by the engine
+    heap: Any  # as many as can be pending at once
+    buckets: Any  # (BUCKETS,)
+    marks: Any  # int64, bit b % WORD_BITS of word b // WORD_BITS: bucket b is not empty
+    agenda_ps: Any  # int64, sorted start times
+    agenda_operation: Any  # int64, the operation that starts
+    probes: Any  # (capacity,), grown by the engine
+    log: Any  # (capacity,), grown by the engine
+    own_ports: Any  # int64, the ports of its sites
+    own_flows: Any  # int64, the flows that end there
+    own_lines: Any  # int64, the lines that leave from there
+
+
 class Tables(NamedTuple):
     """Everything a kernel reads and writes."""
 
-    run: Any  # (1,)
+    run: Any  # a record a group
+    groups: list[Group]
+    rings: list[Any]  # the packets on each line, grown by the engine
     ports: Any  # (P,)
     lanes: Any  # (P * 8,)
-    packets: Any  # (capacity,), grown by the engine
+    lines: Any
     queue_pairs: Any  # (Q,)
     operations: Any  # (O,)
     flows: Any  # (F,)
     paths: Any  # int64, ports in order, each path closed by NOWHERE
     successors: Any  # int64, operations
-    agenda_ps: Any  # int64, sorted start times
-    agenda_operation: Any  # int64, the operation that starts
-    heap: Any  # as many as can be pending at once
     near: Any  # (2 * P,)
-    buckets: Any  # (BUCKETS,)
-    marks: Any  # int64, bit b % WORD_BITS of word b // WORD_BITS: bucket b is not empty
-    probes: Any  # (capacity,), grown by the engine
-    log: Any  # (capacity,), grown by the engine
     goodput_bins: Any  # int64 bytes delivered, (F, bins)
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)
 
     def locate(self) -> None:
-        """Write into the run's record where the other tables are. They must stay alive."""
-        for name in TABLE_NAMES:
-            table = getattr(self, name)
-            self.run[f"{name}_at"] = table.ctypes.data
-            self.run[f"{name}_count"] = table.size
+        """Write into the run's records where the other tables are. They must stay alive."""
+        for name in SHARED_TABLES:
+            self._locate(slice(None), name, getattr(self, name))
+        for g, group in enumerate(self.groups):
+            for name in GROUP_TABLES:
+                self._locate(g, name, getattr(group, name))
+        for line, ring in zip(self.lines, self.rings, strict=True):
+            line["ring_at"] = ring.ctypes.data
+            line["ring_count"] = len(ring)
+
+    def _locate(self, groups: int | slice, name: str, table: Any) -> None:
+        self.run[f"{name}_at"][groups] = table.ctypes.data
+        self.run[f"{name}_count"][groups] = table.size
+
+    def total(self, name: str) -> int:
+        """Sum a counter of the run over the groups."""
+        return int(self.run[name].sum())
+
+    def log_rows(self) -> Any:
+        """Return the log of all groups by time, then site, then in the order of events."""
+        rows = self._rows("log", "log_size")
+        lanes, pairs = rows["entity"] // PRIORITIES, self.queue_pairs["sender_port"]
+        of = np.array(LOG_ENTITIES)[rows["kind"]]
+        port = np.select(
+            [of == "lane", of == "port"],
+            [lanes, rows["entity"]],
+            pairs[np.where(of == "queue_pair", rows["entity"], 0)] if len(pairs) else 0,
+        )
+        return rows[np.lexsort((self.ports["site"][port], rows["time_ps"]))]
+
+    def probe_rows(self) -> Any:
+        """Return the probe of all groups by site, then in the order of events."""
+        rows = self._rows("probes", "probe_size")
+        return rows[np.argsort(self.ports["site"][rows["port"]], kind="stable")]
+
+    def _rows(self, name: str, size: str) -> Any:
+        parts = zip(self.groups, self.run[size].tolist(), strict=True)
+        return np.concatenate([getattr(group, name)[:rows] for group, rows in parts])

@@ -1,7 +1,9 @@
 """Runs a built network to its end, in slices, so that a person can watch and stop it."""
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,16 +11,28 @@ import numpy as np
 from numba import int64, typeof
 from numba.core import config
 
+from .build.assemble import aligned
 from .build.network import Network
 from .kernels import calendar, loop
 from .kernels import tables as kt
 from .kernels.bins import store_partial_bin
 from .kernels.jit import CACHE_FOLDER
+from .kernels.log import LOG_ROWS_AN_EVENT
+from .kernels.packets import PACKETS_AN_EVENT
+from .kernels.probe import ROWS_AN_EVENT
+from .kernels.windows import open_window
 from .scenario.units import show_time
 
 Status = Literal["completed", "stopped", "incomplete"]
-FIRST_SLICE_EVENTS = 200_000
+SLICE_EVENTS = 500_000
+STILL_PS = 100_000_000_000  # 0.1 s in which no packet moved: look whether one ever will
 SLICE_S = 0.1
+ALL_EVENTS = 1 << 60
+FIRST_WINDOW_PS = 100_000_000  # 100 us; longer as long as that does not take long
+LEAST_WORK_S = 170e-6  # a window of less is sooner done on one thread than handed to two
+NOTHING_MOVES = -1
+SHORT = (loop.PACKETS_SHORT, loop.PROBES_SHORT, loop.LOG_SHORT, loop.LINES_SHORT)
+UNFINISHED = (*SHORT, loop.SLICE_DONE)
 MOST_NAMES = 8
 JIT_OFF = bool(config.DISABLE_JIT)
 
@@ -45,28 +59,34 @@ def run(
     on_slice: Callable[[Network], None] | None = None,
     *,
     probe: bool = False,
+    threads: int | None = None,
 ) -> Outcome:
     """Run to the end, or up to and with `stop_ps` of simulated time, at most 104 days.
 
     Changes `network.tables` in place, and puts larger ones there when one is full.
     `on_slice` is called about every 100 ms; it may raise KeyboardInterrupt, which ends the
-    run as stopped. With `probe` each packet's departures and arrivals are kept in
-    `tables.probes`.
+    run as stopped. With `probe` each packet's departures and arrivals are kept. `threads`
+    (default: the cores there are) may work at the same time; it changes no result.
     """
+    until_ps = min(kt.LAST_PS, kt.LAST_PS if stop_ps is None else stop_ps)
     network.tables.run["probing"] = probe
+    network.tables.locate()
     _load_or_compile(network)
     wall, cpu = time.perf_counter(), time.process_time()
     interrupted = False
     try:
-        code = _run_slices(network, min(kt.LAST_PS, stop_ps or kt.LAST_PS), on_slice)
+        if on_slice:
+            on_slice(network)  # compiled and built: from here on a run is ended by its slices
+        with ThreadPoolExecutor(max(1, (threads or cores()) - 1)) as pool:
+            code = _Windows(network, on_slice, pool, threads or cores()).run(until_ps)
     except KeyboardInterrupt:
         code, interrupted = loop.TIME_IS_UP, True
     run = network.tables.run
-    handled_before_ps = int(run["now_ps"][0])
+    handled_before_ps = int(run["now_ps"].max())
     if code == loop.TIME_IS_UP and not interrupted:
-        run["clock_ps"] = kt.LAST_PS if stop_ps is None else stop_ps
-        handled_before_ps = int(run["clock_ps"][0]) + 1
-    elif run["operations_left"][0] > 0 and not interrupted:
+        run["clock_ps"] = until_ps
+        handled_before_ps = until_ps + 1
+    elif run["operations_left"].any() and not interrupted:
         handled_before_ps = kt.NEVER_PS  # nothing more can happen
     store_partial_bin(_run_table(network), handled_before_ps)
     status, reason = _judge(network, code, interrupted)
@@ -74,36 +94,140 @@ def run(
     return Outcome(status, reason, wall, cpu, interrupted and status == "stopped")
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def so_far(network: Network, wall_s: float) -> Outcome:
     """Close the current bin for a look at a run that goes on, and say so."""
-    store_partial_bin(_run_table(network), int(network.tables.run["now_ps"][0]))
+    store_partial_bin(_run_table(network), int(network.tables.run["now_ps"].max()))
     return Outcome("stopped", "the run was cut short, or is not over", wall_s, wall_s)
 
 
-def _run_slices(network: Network, until_ps: int, on_slice: Callable[[Network], None] | None) -> int:
-    events = FIRST_SLICE_EVENTS
-    while True:
-        began = time.perf_counter()
-        code = _advance(network, until_ps, events)
-        if code == loop.PACKETS_SHORT:
-            network.tables = _with_more_packets(network.tables)
-        elif code == loop.PROBES_SHORT:
-            network.tables = _with_more_rows(network.tables, "probes")
-        elif code == loop.LOG_SHORT:
-            network.tables = _with_more_rows(network.tables, "log")
-        elif code == loop.SLICE_DONE:
-            took = max(time.perf_counter() - began, 1e-3)
-            events = max(1000, int(events * min(4.0, SLICE_S / took)))
-            if on_slice:
-                on_slice(network)
-        elif code != loop.NOTHING_MOVES or _is_deadlocked(network.tables):
-            return code
+class _Windows:
+    """Runs the groups of a network window by window, and looks after them in between."""
+
+    def __init__(
+        self,
+        network: Network,
+        on_slice: Callable[[Network], None] | None,
+        pool: Executor,
+        threads: int,
+    ) -> None:
+        self.network, self.on_slice, self.pool, self.threads = network, on_slice, pool, threads
+        self.groups = range(len(network.tables.groups))
+        tables = network.tables
+        between = tables.lines["port"][tables.lines["is_inside"] == 0]
+        self.least_delay_ps = int(tables.ports["delay_ps"][between].min(initial=kt.NEVER_PS))
+        self.seen = time.perf_counter()
+        self.worked_s = 0.0
+
+    def run(self, until_ps: int) -> int:
+        """Run to the end or a time; return NOTHING_LEFT, TIME_IS_UP or NOTHING_MOVES."""
+        table = _run_table(self.network)
+        alone = len(self.groups) == 1
+        window_ps = self.least_delay_ps if alone else min(FIRST_WINDOW_PS, self.least_delay_ps)
+        watch = _Watch(self.network.tables)
+        while True:
+            began = time.perf_counter()
+            first_ps, end_ps, may_end = open_window(table, window_ps, until_ps)
+            if first_ps == kt.NEVER_PS:
+                return loop.NOTHING_LEFT
+            if first_ps > until_ps:
+                return loop.TIME_IS_UP
+            if watch.is_still_at(first_ps):
+                return NOTHING_MOVES
+            end_ps = min(end_ps, watch.next_ps - 1)
+            if not may_end:
+                self._advance_all(self.groups, end_ps, others_left=True)
+            elif self._may_have_ended(end_ps):
+                return loop.NOTHING_LEFT
+            self.worked_s = time.perf_counter() - began
+            if self.worked_s > SLICE_S and not alone:
+                window_ps = max(1, window_ps // 2)
+            elif self.worked_s < SLICE_S / 4 and not alone:
+                window_ps = min(2 * window_ps, self.least_delay_ps)
+            self._look_up()
+
+    def _may_have_ended(self, end_ps: int) -> bool:
+        """Advance all groups, none beyond the end of the last operation; True if that came."""
+        runs = self.network.tables.run
+        working = [g for g in self.groups if runs["operations_left"][g] > 0]
+        self._advance_all(working, end_ps, others_left=False)
+        at_end = [g for g in self.groups if g not in working or runs["operations_left"][g] == 0]
+        if runs["operations_left"].any():
+            self._advance_all(at_end, end_ps, others_left=True)
+            return False
+        last = max(working, key=lambda g: (int(runs["now_ps"][g]), int(runs["last_key"][g])))
+        last_ps, last_key = int(runs["now_ps"][last]), int(runs["last_key"][last])
+        others = [g for g in self.groups if g != last]
+        self._advance_all(others, last_ps, others_left=True, end_key=last_key)
+        return True
+
+    def _advance_all(
+        self,
+        groups: Sequence[int],
+        end_ps: int,
+        *,
+        others_left: bool,
+        end_key: int = kt.NO_KEY,
+    ) -> None:
+        """Advance some groups to a time, each by itself; on threads if there is enough to do.
+
+        Tables are enlarged only when all have come to a halt: the others' records lie beside.
+        """
+        runs = self.network.tables.run
+        runs["others_left"][list(groups)] = others_left
+        unfinished = list(groups)
+        while unfinished:
+            jobs = [(self.network, g, end_ps, end_key, self._most_events()) for g in unfinished]
+            if self.threads > 1 and self.worked_s > LEAST_WORK_S:
+                started = [self.pool.submit(_advance, *job) for job in jobs[1:]]
+                codes = [_advance(*jobs[0]), *(job.result() for job in started)]
+            else:
+                codes = [_advance(*job) for job in jobs]
+            unfinished = [
+                g for g, code in zip(unfinished, codes, strict=True) if code in UNFINISHED
+            ]
+            if any(code in SHORT for code in codes):
+                _enlarge(self.network)
+            if loop.SLICE_DONE in codes:
+                self._look_up()
+
+    def _most_events(self) -> int:
+        """Return how many events a slice has. With one group it may end at any event."""
+        return SLICE_EVENTS if len(self.groups) == 1 else ALL_EVENTS
+
+    def _look_up(self) -> None:
+        if self.on_slice and time.perf_counter() - self.seen > SLICE_S:
+            self.on_slice(self.network)
+            self.seen = time.perf_counter()
 
 
-def _advance(network: Network, until_ps: int, events: int) -> int:
-    network.tables.locate()
+class _Watch:
+    """Looks, once a tenth of a second, whether anything but pauses still moves."""
+
+    def __init__(self, tables: kt.Tables) -> None:
+        self.tables = tables
+        self.next_ps = 0
+        self.hops = -1
+        self.since_ps = 0  # when a look first found so many hops
+
+    def is_still_at(self, time_ps: int) -> bool:
+        """Tell whether all stands still for ever. All events before this time are handled."""
+        if time_ps < self.next_ps:
+            return False
+        self.next_ps = (time_ps // STILL_PS + 1) * STILL_PS
+        hops = self.tables.total("packet_hops")
+        if hops != self.hops:
+            self.hops, self.since_ps = hops, time_ps
+        return time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables)
+
+
+def _advance(network: Network, g: int, until_ps: int, until_key: int, most_events: int) -> int:
     with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
-        return int(loop.advance(_run_table(network), until_ps, events))
+        return int(loop.advance(_run_table(network), g, until_ps, until_key, most_events))
 
 
 def _load_or_compile(network: Network) -> None:
@@ -111,7 +235,11 @@ def _load_or_compile(network: Network) -> None:
     if JIT_OFF:
         return
     table = typeof(_run_table(network))
-    kernels = (loop.advance, (table, int64, int64)), (store_partial_bin, (table, int64))
+    kernels = (
+        (loop.advance, (table, int64, int64, int64, int64)),
+        (open_window, (table, int64, int64)),
+        (store_partial_bin, (table, int64)),
+    )
     for kernel, arguments in kernels:
         try:
             kernel.compile(arguments)
@@ -129,40 +257,75 @@ def _run_table(network: Network) -> Any:
     return run.view(np.recarray) if JIT_OFF else run
 
 
-def _with_more_packets(tables: kt.Tables) -> kt.Tables:
-    """Double the packet pool; the new ones become free."""
-    old = len(tables.packets)
-    packets = np.zeros(2 * old, kt.packet)
-    packets[:old] = tables.packets
-    packets["next"][old:] = np.arange(old + 1, 2 * old + 1)
-    packets["next"][-1] = tables.run["free_head"][0]
-    tables.run["free_head"] = old
-    tables.run["free_packets"] += old
-    return tables._replace(packets=packets)
+def _enlarge(network: Network) -> None:
+    """Double every table that has no room for another event."""
+    tables = network.tables
+    for g, run in enumerate(tables.run):
+        group = tables.groups[g]
+        if run["free_packets"] < PACKETS_AN_EVENT:
+            group = group._replace(packets=_more_packets(group.packets, run))
+        if run["probing"] and run["probe_size"] + ROWS_AN_EVENT > len(group.probes):
+            group = group._replace(probes=_more_rows(group.probes))
+        if run["log_size"] + LOG_ROWS_AN_EVENT > len(group.log):
+            group = group._replace(log=_more_rows(group.log))
+        tables.groups[g] = group
+    for i, line in enumerate(tables.lines):
+        if line["sent"] - line["received"] == len(tables.rings[i]):
+            tables.rings[i] = _larger_ring(tables.rings[i], int(line["received"]))
+    tables.locate()
 
 
-def _with_more_rows(tables: kt.Tables, name: str) -> kt.Tables:
+def _more_packets(packets: Any, run: Any) -> Any:
+    """Double a packet pool; the new ones become free."""
+    old = len(packets)
+    more = aligned(2 * old, kt.packet)
+    more[:old] = packets
+    more["next"][old:] = np.arange(old + 1, 2 * old + 1)
+    more["next"][-1] = run["free_head"]
+    run["free_head"] = old
+    run["free_packets"] += old
+    return more
+
+
+def _more_rows(rows: Any) -> Any:
     """Double a table that is written from its beginning on."""
-    rows = getattr(tables, name)
-    more: Any = np.zeros(max(4096, 2 * len(rows)), rows.dtype)
+    more = aligned(max(4096, 2 * len(rows)), rows.dtype)
     more[: len(rows)] = rows
-    return tables._replace(**{name: more})
+    return more
+
+
+def _larger_ring(ring: Any, received: int) -> Any:
+    """Double a full ring, each packet at its number in the new one."""
+    larger = aligned(2 * len(ring), kt.packet)
+    numbers = np.arange(received, received + len(ring))
+    larger[numbers % len(larger)] = ring[numbers % len(ring)]
+    return larger
 
 
 def _is_deadlocked(tables: kt.Tables) -> bool:
     """Tell whether only pauses are left that renew each other: no packet, timer or operation."""
-    pending = tables.heap[: int(tables.run["heap_size"][0])]["key"]
+    heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
+    pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
     kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
     timers = tables.queue_pairs["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    first = tables.ports["flight_head"]
-    moving = tables.packets["kind"][first[first != kt.NOWHERE]] != kt.PFC
-    work = kinds == calendar.OPERATION
-    return not (moving.any() or work.any()) and bool((timers == kt.NEVER_PS).all())
+    work = bool((kinds == calendar.OPERATION).any())
+    return not (work or _packets_move(tables)) and bool((timers == kt.NEVER_PS).all())
+
+
+def _packets_move(tables: kt.Tables) -> bool:
+    """Tell whether a packet, PFC frames apart, is the next on any link."""
+    flying = tables.ports[tables.ports["flight_head"] != kt.NOWHERE]
+    firsts = [tables.groups[port["group"]].packets[port["flight_head"]]["kind"] for port in flying]
+    firsts += [
+        ring[line["received"] % len(ring)]["kind"]
+        for line, ring in zip(tables.lines, tables.rings, strict=True)
+        if line["received"] < line["sent"]
+    ]
+    return any(kind != kt.PFC for kind in firsts)
 
 
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:
-    run = network.tables.run[0]
-    left = int(run["operations_left"])
+    left = network.tables.total("operations_left")
     if left == 0:
         return "completed", "every operation finished"
     unfinished = f"{left} of {len(network.tables.operations)} operations unfinished"
@@ -170,7 +333,7 @@ def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]
         return "stopped", f"interrupted, {unfinished}"
     if code == loop.TIME_IS_UP:
         return "stopped", f"the stop time came, {unfinished}"
-    if code == loop.NOTHING_MOVES:
+    if code == NOTHING_MOVES:
         return "incomplete", f"deadlock: {_who_waits(network)}; {unfinished}"
     return "incomplete", f"{_why_stuck(network)}; {unfinished}"
 

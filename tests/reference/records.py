@@ -269,7 +269,11 @@ def read(tables: Tables) -> Twin:
         flows=[Flow() for _ in range(len(tables.flows))],
         paths=tables.paths.tolist(),
         log_first=int(tables.run[0]["log_first"]),
-        agenda=list(zip(tables.agenda_ps.tolist(), tables.agenda_operation.tolist(), strict=True)),
+        agenda=sorted(
+            pair
+            for group in tables.groups
+            for pair in zip(group.agenda_ps.tolist(), group.agenda_operation.tolist(), strict=True)
+        ),
     )
 
 

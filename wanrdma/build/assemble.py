@@ -14,48 +14,66 @@ from .work import Operation, WorkPlan
 FIRST_BIN_PS = 1_000_000  # 1 us; doubles as the run gets longer
 FIRST_PACKETS = 4096
 FIRST_LOG_ROWS = 1024
+LEAST_RING, MOST_FIRST_RING_BITS = 256, 16  # packets; the engine makes larger ones
 LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
 EVENTS_A_PORT = 3 + kt.PRIORITIES  # arrival, service, refresh, and a wake a lane
+BUCKETS_A_PORT = 2
 LONGEST_FRAME_BYTES = 4200  # about: what most events are ahead by, with the cable
 
 
-def assemble(topology: Topology, plan: WorkPlan, seed: int, bins: int) -> Network:
-    """Fill the tables."""
-    ports = _ports(topology)
+def assemble(
+    topology: Topology, plan: WorkPlan, group_of: list[int], seed: int, bins: int
+) -> Network:
+    """Fill the tables. `group_of` says of each site to which group it belongs."""
+    ports = _ports(topology, group_of)
+    lines, rings = _lines(ports)
     queue_pairs, paths = _queue_pairs(plan)
     operations, successors = _operations(plan.operations)
     flows = np.zeros(len(plan.flow_names), kt.flow)
     flows["first_bit_ps"] = flows["first_delivery_ps"] = flows["last_delivery_ps"] = kt.NOWHERE
-    agenda = sorted(
-        (o.start_ps, i) for i, o in enumerate(plan.operations) if o.start_ps is not None
-    )
-    pending = EVENTS_A_PORT * len(ports) + len(queue_pairs) + len(operations) + 1
+    operation_groups = [group_of[plan.sites_of(o, topology)[0]] for o in plan.operations]
+    flow_groups = np.zeros(len(flows), np.int64)
+    for o in plan.operations:
+        if o.flow >= 0:
+            flow_groups[o.flow] = group_of[plan.sites_of(o, topology)[1]]
+    groups = range(max(group_of) + 1)
+    run = _run(len(groups), seed, bins, _bucket_shift(topology))
+    run["operations_left"] = np.bincount(operation_groups, minlength=len(groups))
     tables = kt.Tables(
-        run=_run(seed, len(operations), bins, _bucket_shift(topology)),
+        run=run,
+        groups=[
+            _group(
+                ports=np.flatnonzero(ports["group"] == g),
+                flows=np.flatnonzero(flow_groups == g),
+                lines=np.flatnonzero(ports["group"][lines["port"]] == g),
+                pending=EVENTS_A_PORT * len(ports) + len(queue_pairs) + len(operations) + 1,
+                agenda=sorted(
+                    (o.start_ps, i)
+                    for i, o in enumerate(plan.operations)
+                    if o.start_ps is not None and operation_groups[i] == g
+                ),
+            )
+            for g in groups
+        ],
+        rings=rings,
         ports=ports,
         lanes=_lanes(topology),
-        packets=_packets(FIRST_PACKETS),
+        lines=lines,
         queue_pairs=queue_pairs,
         operations=operations,
         flows=flows,
         paths=paths,
         successors=successors,
-        agenda_ps=np.array([start for start, _ in agenda], np.int64),
-        agenda_operation=np.array([o for _, o in agenda], np.int64),
-        heap=np.zeros(pending, kt.event),
         near=aligned(2 * len(ports), kt.near),
-        buckets=_buckets(),
-        marks=np.zeros(kt.BUCKETS // kt.WORD_BITS, np.int64),
-        probes=np.zeros(0, kt.probe),
-        log=np.zeros(FIRST_LOG_ROWS, kt.logged),
         goodput_bins=np.zeros((len(flows), bins), np.int64),
         queue_bins=np.zeros((len(ports), bins), np.int64),
         pause_bins=np.zeros((len(ports), bins), np.int64),
     )
-    if agenda:
-        tables.heap[0] = (agenda[0][0], OPERATION << KIND_SHIFT | agenda[0][1])
-        tables.run["heap_size"] = 1
-        tables.run["heap_first_ps"] = agenda[0][0]
+    for row, group in zip(run, tables.groups, strict=True):
+        if len(group.agenda_ps) > 0:
+            first_ps = group.agenda_ps[0]
+            group.heap[0] = (first_ps, OPERATION << KIND_SHIFT | group.agenda_operation[0])
+            row["heap_size"], row["heap_first_ps"] = 1, first_ps
     return Network(
         tables=tables,
         port_names=topology.port_names(),
@@ -75,6 +93,39 @@ def aligned(count: int, dtype: Any) -> Any:
     return memory[first : first + size].view(dtype)
 
 
+def _group(
+    ports: Any, flows: Any, lines: Any, pending: int, agenda: list[tuple[int, int]]
+) -> kt.Group:
+    return kt.Group(
+        packets=_packets(FIRST_PACKETS),
+        heap=aligned(pending, kt.event),
+        buckets=_buckets(),
+        marks=aligned(kt.BUCKETS // kt.WORD_BITS, np.dtype(np.int64)),
+        agenda_ps=np.array([start for start, _ in agenda], np.int64),
+        agenda_operation=np.array([o for _, o in agenda], np.int64),
+        probes=np.zeros(0, kt.probe),
+        log=np.zeros(FIRST_LOG_ROWS, kt.logged),
+        own_ports=ports,
+        own_flows=flows,
+        own_lines=lines,
+    )
+
+
+def _lines(ports: Any) -> tuple[Any, list[Any]]:
+    """Make the lines, and rings that hold what is on them when they are full of data packets."""
+    leaves_from = np.flatnonzero(ports["line"] != kt.NOWHERE)
+    lines = aligned(len(leaves_from), kt.line)
+    rings = []
+    for row, p in zip(lines, leaves_from.tolist(), strict=True):
+        port = ports[p]
+        row["port"] = p
+        row["is_inside"] = port["group"] == ports["group"][port["peer"]]
+        on_it = int(port["delay_ps"]) // (LONGEST_FRAME_BYTES * int(port["ps_per_byte"]))
+        size = 1 << min(max(on_it, LEAST_RING).bit_length(), MOST_FIRST_RING_BITS)
+        rings.append(aligned(size, kt.packet))
+    return lines, rings
+
+
 def _buckets() -> Any:
     buckets = aligned(kt.BUCKETS, kt.bucket)
     buckets["first"] = kt.NOWHERE
@@ -82,40 +133,47 @@ def _buckets() -> Any:
 
 
 def _bucket_shift(topology: Topology) -> int:
-    """Choose how long a bucket of the calendar is: all of them hold a frame and its cable."""
+    """Choose how long a bucket of the calendar is.
+
+    All of them together hold a frame and its cable. Wider ones are found sooner, if there are
+    few ports; narrower ones have fewer events to sort, if there are many.
+    """
     ahead = 1
     for port in topology.ports:
         frame_ps = LONGEST_FRAME_BYTES * port.ps_per_byte
         is_line = port.delay_ps > 2 * frame_ps
         ahead = max(ahead, frame_ps + (0 if is_line else port.delay_ps))
-    return max(0, math.ceil(math.log2(ahead / kt.BUCKETS)))
+    return max(
+        0, math.ceil(math.log2(ahead / min(kt.BUCKETS, BUCKETS_A_PORT * len(topology.ports))))
+    )
 
 
-def _run(seed: int, operations: int, bins: int, bucket_shift: int) -> Any:
-    run = aligned(1, kt.run)
+def _run(groups: int, seed: int, bins: int, bucket_shift: int) -> Any:
+    run = aligned(groups, kt.run)
     run["bins"] = bins
     run["heap_first_ps"] = kt.NEVER_PS
     run["bucket_shift"] = bucket_shift
     run["log_first"] = LOGGED_OF_A_KIND
     run["seed"] = seed % 2**64
     run["port_to_serve"] = kt.NOWHERE
-    run["operations_left"] = operations
     run["bin_width_ps"] = run["bin_end_ps"] = FIRST_BIN_PS
     run["free_packets"] = FIRST_PACKETS
     return run
 
 
 def _packets(count: int) -> Any:
-    packets = np.zeros(count, kt.packet)
+    packets = aligned(count, kt.packet)
     packets["next"] = np.arange(1, count + 1)
     packets["next"][-1] = kt.NOWHERE
     return packets
 
 
-def _ports(topology: Topology) -> Any:
+def _ports(topology: Topology, group_of: list[int]) -> Any:
     rows = aligned(len(topology.ports), kt.port)
     for row, port in zip(rows, topology.ports, strict=True):
         row["peer"] = port.peer
+        row["site"] = topology.site_of(port.node)
+        row["group"] = group_of[row["site"]]
         row["is_host"] = port.node in topology.hosts
         row["ps_per_byte"] = port.ps_per_byte
         row["delay_ps"] = port.delay_ps
@@ -124,6 +182,8 @@ def _ports(topology: Topology) -> Any:
         row["log_bit_survival"] = math.log1p(-port.bit_error_ratio)
     for name in ("busy_until_ps", "released_lane", "released_queue", "flight_head", "flight_tail"):
         rows[name] = kt.NOWHERE
+    over_line = rows["site"] != rows["site"][rows["peer"]]
+    rows["line"] = np.where(over_line, np.cumsum(over_line) - 1, kt.NOWHERE)
     return rows
 
 

@@ -9,6 +9,7 @@ are made together and are each other's peer.
 import hashlib
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from ..errors import RunError
@@ -80,6 +81,15 @@ class Topology:
         self.links[a, b, line].append(first)
         self.links[b, a, line].append(first + 1)
         return there, back
+
+    def site_of(self, node: int) -> int:
+        """Return the number of the site that a node stands in."""
+        return self.site_numbers[self.nodes[node].partition(".")[0]]
+
+    @cached_property
+    def site_numbers(self) -> dict[str, int]:
+        """The number of each site, in the order of the scenario."""
+        return {name: k for k, name in enumerate(self.scenario.sites)}
 
     def port_names(self) -> list[str]:
         """Return ``node>peer`` for every port, ``#k`` after it where links are parallel."""

@@ -37,6 +37,7 @@ class Operation:
 
     name: str
     duration_ps: int = 0
+    site: str = ""  # of a computation
     queue_pair: int = -1
     flow: int = -1
     bytes: int = 0
@@ -63,6 +64,15 @@ class WorkPlan:
     flow_names: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    def sites_of(self, operation: Operation, topology: Topology) -> tuple[int, int]:
+        """Return the sites where an operation begins and is `sent`, and where `delivered`."""
+        if operation.queue_pair < 0:
+            here = topology.site_numbers[operation.site]
+            return here, here
+        qp = self.queue_pairs[operation.queue_pair]
+        ends = topology.ports[qp.sender_port], topology.ports[qp.receiver_port]
+        return topology.site_of(ends[0].node), topology.site_of(ends[1].node)
+
 
 def plan_work(scenario: Scenario, topology: Topology, seed: int) -> WorkPlan:
     """Expand the traffic rows of a scenario. Raises RunError for more than can be run."""
@@ -88,7 +98,10 @@ class _Planner:
         if work.compute is not None:
             places = self.scenario.hosts(work.at or "")
             names = [work.name] if len(places) == 1 else _numbered(work.name, len(places))
-            self.rows[work.name] = [[self._add_computation(name, work)] for name in names]
+            self.rows[work.name] = [
+                [self._add_computation(name, work, site)]
+                for name, (site, _) in zip(names, places, strict=True)
+            ]
             return
         pairs = self.scenario.pairs(work)
         names = [work.name] if len(pairs) == 1 else _numbered(work.name, len(pairs))
@@ -103,8 +116,8 @@ class _Planner:
             )
         ]
 
-    def _add_computation(self, name: str, work: Work) -> int:
-        operation = Operation(name, duration_ps=work.compute or 0, start_ps=_start(work))
+    def _add_computation(self, name: str, work: Work, site: str) -> int:
+        operation = Operation(name, duration_ps=work.compute or 0, site=site, start_ps=_start(work))
         return self._add_operation(operation)
 
     def _add_operation(self, operation: Operation) -> int:

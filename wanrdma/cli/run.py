@@ -187,9 +187,9 @@ def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
         began = time.perf_counter()
 
         def show_progress(network: Network) -> None:
-            run = network.tables.run[0]
-            simulated_s = int(run["clock_ps"]) / PS_A_SECOND
-            speed = int(run["packet_hops"]) / max(time.perf_counter() - began, 1e-3) / 1e6
+            tables = network.tables
+            simulated_s = int(tables.run["clock_ps"].max()) / PS_A_SECOND
+            speed = tables.total("packet_hops") / max(time.perf_counter() - began, 1e-3) / 1e6
             progress.update(
                 task,
                 total=sum(asked_bytes(network)) or None,

@@ -160,17 +160,17 @@ class RunResult:
 
 def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int) -> RunResult:
     """Read the figures of a run from the final state of its tables."""
-    run = network.tables.run[0]
+    tables = network.tables
     queues = network.tables.ports["max_queued_bytes"].tolist()
     return RunResult(
         scenario=scenario.name,
         seed=seed,
         status=outcome.status,
         reason=outcome.reason,
-        simulated_s=int(run["clock_ps"]) / PS_A_SECOND,
+        simulated_s=int(tables.run["clock_ps"].max()) / PS_A_SECOND,
         wall_s=float(outcome.wall_s),
         cpu_s=float(outcome.cpu_s),
-        packet_hops=int(run["packet_hops"]),
+        packet_hops=tables.total("packet_hops"),
         flows=_flows(network),
         totals=_totals(network),
         max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),

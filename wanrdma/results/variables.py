@@ -157,7 +157,7 @@ def _axes(network: Network, bins: _Bins) -> Iterator[Variable]:
         "1",
         "name of the queue pair",
     )
-    rows = int(network.tables.run[0]["log_size"])
+    rows = network.tables.total("log_size")
     yield Variable("event", ("event",), np.arange(rows), "1", "number of the event, in order")
     kinds = np.arange(len(LOG_KINDS), dtype=np.uint8)
     yield Variable("event_sort", ("event_sort",), kinds, "1", "sort of event", _LOG_FLAGS)
@@ -335,7 +335,7 @@ def _operation_variables(network: Network) -> Iterator[Variable]:
 def _log_variables(network: Network) -> Iterator[Variable]:
     """Give the log: the first events of each sort and place, and how many more there were."""
     tables = network.tables
-    log = tables.log[: int(tables.run[0]["log_size"])]
+    log = tables.log_rows()
     sort, entity, about = log["kind"], log["entity"], log["about"]
     of = np.array(kt.LOG_ENTITIES)[sort]
     of_lane, of_port, of_pair = of == "lane", of == "port", of == "queue_pair"

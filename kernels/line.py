@@ -1,0 +1,68 @@
+"""A line between two sites: what is on it, from the sender's hand to the receiver's.
+
+The sites may be of two groups that advance apart, neither further than light takes from the
+one to the other. So a line is a ring of packets: the sender adds at one end, the receiver
+takes at the other, and it sees what was sent when the two meet (`hand_over`).
+"""
+
+import numpy as np
+
+from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet, get_port
+from .calendar import PACKET_ARRIVAL, PFC_ARRIVAL, push_arrival_of
+from .jit import jit, jit_inlined
+from .packets import give_back, take_any
+from .tables import NOWHERE, PFC
+
+
+@jit_inlined
+def put_on_line(run, port, i):
+    """Move packet i from the pool to the line that leaves from a port."""
+    line = get_line(run, np.int64(port.line))
+    copy_packet(get_packet(run, i), get_on_line(line, line.sent))
+    line.sent += 1
+    give_back(run, i)
+    if line.is_inside:
+        hand_over(run, line)
+
+
+@jit_inlined
+def take_from_line(run, line_index):
+    """Move the packet that reaches the end of a line to the pool, and announce the next."""
+    line = get_line(run, line_index)
+    i = take_any(run)
+    copy_packet(get_on_line(line, line.received), get_packet(run, i))
+    get_packet(run, i).next = NOWHERE
+    line.received += 1
+    line.announced = 0
+    announce(run, line)
+    return i
+
+
+@jit
+def hand_over(run, line):
+    """Let the receiver know of all that was sent. `run` is the receiver's."""
+    line.visible = line.sent
+    announce(run, line)
+
+
+@jit
+def announce(run, line):
+    """Announce the arrival of the next packet on a line, unless that is done or there is none."""
+    if line.announced or line.received == line.visible:
+        return
+    line.announced = 1
+    packet = get_on_line(line, line.received)
+    kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
+    push_arrival_of(
+        run, packet.arrival_ps, kind, line.port, np.int64(get_port(run, line.port).peer)
+    )
+
+
+@jit
+def room_on_lines(run):
+    """Return how many packets can be sent before a line that leaves from the group is full."""
+    room = run.packets_count
+    for place in range(run.own_lines_count):
+        line = get_line(run, get_own_line(run, place))
+        room = min(room, line.ring_count - (line.sent - line.received))
+    return room
