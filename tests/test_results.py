@@ -677,6 +677,46 @@ def test_the_rest_is_named_below():
     ]
 
 
+@pytest.mark.parametrize("columns", [1, 40, 80, 117, 300])
+def test_no_terminal_is_too_narrow_for_whole_figures(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    network = make_network(flows=20)
+    network.tables.ports["max_queued_bytes"] = 3000
+    lane = network.tables.lanes[1 * 8 + 3]
+    lane["ingress_limit_bytes"], lane["missing_bytes"], lane["drops_congestion"] = 65536, 2048, 3
+    console = table.new_console(io.StringIO(), for_terminal=True)
+    table.show(summary_of(network), make_scenario(), network, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    (row,) = [line for line in lines if line.startswith("write  ")]
+    rates = ["2.05", "Gb/s"] * 3
+    assert row.split()[3:] == ["8.00", "KiB", *["20.00", "us"] * 3, *rates, "write.0"]
+    (row,) = [line for line in lines if line.startswith("a.switch, from a.host0")]
+    assert row.split()[3:] == ["3", "3", "64.0", "KiB", "2.00", "KiB"]
+    (row,) = [line for line in lines if line.startswith(PORTS[0])]
+    assert row.split() == [PORTS[0], "2.93", "KiB"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "styled"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": ""}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_escapes_are_only_for_terminals_that_want_them(settings, styled, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    network = make_network()
+    console = table.new_console(io.StringIO(), for_terminal=True)
+    table.show(summary_of(network), make_scenario(), network, console)
+    assert ("\x1b" in console.file.getvalue()) == styled  # type: ignore[attr-defined]
+
+
 def test_names_are_printed_as_they_are():
     network = make_network(flows=1)
     network.flow_names[0] = "[red]:smile:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -203,10 +204,10 @@ def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
 def _show(result: RunResult, loaded: LoadedScenario) -> None:
     from ..results.table import new_console, show
 
-    console = new_console()
-    with console.capture() as captured:
-        show(result, loaded.scenario, result.network, console)
-    lines = captured.get().rstrip("\n").split("\n")
+    text = io.StringIO()
+    console = new_console(text, for_terminal=sys.stdout.isatty())
+    show(result, loaded.scenario, result.network, console)
+    lines = text.getvalue().rstrip("\n").split("\n")
     _print("\n".join(line.rstrip() for line in lines))  # cells are filled with blanks
 
 
