@@ -558,14 +558,14 @@ def test_a_file_is_overwritten_only_by_force(tmp_path):
     assert path.read_text() == "mine"
     trace.reserve_trace(path, make_loaded(), 7, "run", force=True)
     assert path.read_text() == "mine"  # until there is something better
-    write(tmp_path, make_network())
+    write(tmp_path, make_network(), force=True)
     assert h5py.is_hdf5(path)
 
 
 def test_a_part_of_another_run_is_overwritten_only_by_force(tmp_path):
     path = tmp_path / "x.h5"
     trace.reserve_trace(path, make_loaded(), 7, "run")
-    with pytest.raises(OutputError, match=r"x\.h5\.part: it is left from a run that was cut"):
+    with pytest.raises(OutputError, match=r"x\.h5\.part: another run is writing it, or was cut"):
         trace.reserve_trace(path, make_loaded(), 7, "run")
     trace.reserve_trace(path, make_loaded(), 7, "run", force=True)
 

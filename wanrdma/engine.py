@@ -29,7 +29,8 @@ class Outcome:
 
     ``completed``: every operation finished. ``stopped``: the stop time came, or the user
     stopped it. ``incomplete``: nothing more can happen, but operations are unfinished;
-    ``reason`` says why in a sentence.
+    ``reason`` says why in a sentence. ``interrupted``: there was a KeyboardInterrupt, though
+    the work may have been done by then.
     """
 
     status: Status
@@ -49,16 +50,19 @@ def run(
     """Run to the end, or up to and with `stop_ps` of simulated time, at most 104 days.
 
     Changes `network.tables` in place, and puts larger ones there when one is full.
-    `on_slice` is called about every 100 ms; it may raise KeyboardInterrupt, which ends the
-    run as stopped. With `probe` each packet's departures and arrivals are kept in
-    `tables.probes`.
+    `on_slice` is called once all is compiled, and then about every 100 ms; it may raise
+    KeyboardInterrupt, which ends the run as stopped. With `probe` each packet's departures and
+    arrivals are kept in `tables.probes`.
     """
     network.tables.run["probing"] = probe
     _load_or_compile(network)
     wall, cpu = time.perf_counter(), time.process_time()
     interrupted = False
     try:
-        code = _run_slices(network, min(kt.LAST_PS, stop_ps or kt.LAST_PS), on_slice)
+        if on_slice:
+            on_slice(network)  # compiled and built: from here on a run is ended by its slices
+        until_ps = kt.LAST_PS if stop_ps is None else min(stop_ps, kt.LAST_PS)
+        code = _run_slices(network, until_ps, on_slice)
     except KeyboardInterrupt:
         code, interrupted = loop.TIME_IS_UP, True
     if code == loop.TIME_IS_UP and not interrupted:
@@ -66,7 +70,7 @@ def run(
     store_partial_bin(_run_table(network))
     status, reason = _judge(network, code, interrupted)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return Outcome(status, reason, wall, cpu, interrupted and status == "stopped")
+    return Outcome(status, reason, wall, cpu, interrupted)
 
 
 def so_far(network: Network, wall_s: float) -> Outcome:

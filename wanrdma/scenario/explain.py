@@ -50,7 +50,7 @@ def found_in(error: Mapping[str, Any]) -> list[tuple[Found, bool]]:
 def _message(error: Mapping[str, Any], place: Place) -> str:
     kind, given = error["type"], error["input"]
     context = error.get("ctx", {})
-    got = "nothing" if given is None else shorten(given)
+    got = shorten(given)
     if kind == "missing":
         example = keys.example(place)
         return "is missing" + (f", for example '{example}'" if example else "")

@@ -27,6 +27,8 @@ MOST_DISTANCE_M = 20_000e3
 MOST_PORTS = 1024
 LEAST_BPS = 10**6
 
+LARGEST_NUMBER = 2**1000
+
 # Short, and its exponent too: "1e999999999 B" would otherwise fill the memory.
 _NUMBER = r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _UNIT = "[A-Za-z\u00b5\u03bc]+"  # the two letters that people use for micro
@@ -129,6 +131,10 @@ def _nearest_unit(unit: str, kind: _Kind) -> str | None:
 
 def shorten(value: object, most: int = 60) -> str:
     """Write a value for a message, on one line and not longer than ``most`` characters."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return "a number too large for anything"  # which Python would refuse to write
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= most else text[: most - 3] + "..."
 

@@ -18,7 +18,7 @@ from ruamel.yaml.reader import ReaderError
 
 from ..errors import Problem, ScenarioError
 from .found import Found, Place
-from .units import shorten
+from .units import LARGEST_NUMBER, shorten
 
 MOST_FILE_BYTES = 512 * 1024
 MOST_WRITTEN = 25_000
@@ -27,7 +27,6 @@ MOST_MERGED = 25_000
 MOST_VALUES = 500_000
 """After aliases are expanded: a few hundred bytes of YAML can stand for billions of values."""
 MOST_DEPTH = 50
-LARGEST_NUMBER = 2**1000
 
 _SHORT_KEYS = {"priorities": "priority"}
 
