@@ -1,5 +1,6 @@
 """``wanrdma run``: what it prints, what it writes, and how it ends."""
 
+import contextlib
 import json
 import os
 import pty
@@ -375,6 +376,19 @@ def test_an_interrupt_before_the_run_begins_ends_it_at_once(place, monkeypatch):
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "interrupted; nothing was kept\n"
     assert traces() == []
+
+
+def test_an_interrupt_that_the_compiler_loses_ends_the_run_before_it_begins(monkeypatch):
+    import wanrdma.engine
+
+    def lost(_network: object) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(wanrdma.engine, "_load_or_compile", lost)
+    result = run("--json")
+    given = json.loads(result.stdout)
+    assert (result.exit_code, given["status"], given["simulated_s"]) == (130, "stopped", 0)
 
 
 def test_a_second_interrupt_stops_at_once_and_keeps_what_there_is(monkeypatch):

@@ -85,7 +85,7 @@ def command(
         with _Interrupts() as interrupts, _progress(quiet, as_json) as shown:
 
             def on_slice(network: Network) -> bool:
-                interrupts.take_over()
+                interrupts.running = True
                 shown(network)
                 return interrupts.asked
 
@@ -130,25 +130,25 @@ def command(
 
 
 class _Interrupts:
-    """Ctrl-C while a run goes on: the first asks it to stop after its slice, the next to stop now.
+    """What Ctrl-C does: it ends the compiling and building at once.
 
-    Before that, while the emulator is compiled and built, Ctrl-C is Python's and stops at once.
+    When the emulator runs, the first one asks it to stop after its slice, so as not to fall
+    between two steps of it; the next ends it at once.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.running = False
         self.before: Any = None
 
     def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():  # no other hears signals
+            self.before = signal.signal(signal.SIGINT, self._ask)
         return self
 
-    def take_over(self) -> None:
-        """Answer Ctrl-C from now on, so that it never falls between two steps of the emulator."""
-        if self.before is None and threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, self._ask)
-
     def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
+        self.asked = True  # also where the exception is lost in a callback of the compiler
+        if not self.running:
+            raise KeyboardInterrupt
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with suppress(OSError):
             # Not by Python's streams: one may be in the middle of a write.
