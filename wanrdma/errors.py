@@ -48,10 +48,6 @@ class ScenarioError(WanrdmaError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class RunError(WanrdmaError):
-    """A scenario that is well written but cannot be run."""
-
-
 class OutputError(WanrdmaError):
     """There is nowhere to write the results, or writing them failed.
 

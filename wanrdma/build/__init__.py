@@ -13,7 +13,7 @@ def build(scenario: Scenario, seed: int | None = None, *, bins: int = 1024) -> N
     """Make the tables of a scenario, ready to run.
 
     `seed` (default: the scenario's) chooses ECMP paths, bit errors and marks. `bins` is the
-    number of time bins of the trace; an even number. Raises RunError for what cannot be run.
+    number of time bins of the trace; an even number.
     """
     if bins < 2 or bins % 2:
         raise ValueError(f"bins must be an even number of at least 2, got {bins}")
