@@ -410,6 +410,24 @@ def test_interrupts_are_given_back():
 WANRDMA = [sys.executable, "-P", "-c", "from wanrdma.cli import main; main()"]
 
 
+@pytest.mark.parametrize("module", ["click", "pydantic", "numba"])
+def test_ctrl_c_while_modules_are_loaded_is_no_traceback(module):
+    code = f"""
+import importlib.abc, signal, sys
+class Pressed(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from wanrdma.cli import main
+main(["run", "tiny.yaml"])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert done.stderr == ("" if module == "click" else "interrupted; nothing was kept\n")
+
+
 def test_ctrl_c_in_a_terminals_sense():
     long = [*WANRDMA, "run", "tiny.yaml", "--set", "traffic.0.bytes=512 GiB"]
     with subprocess.Popen(
