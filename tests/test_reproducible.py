@@ -31,10 +31,13 @@ def finished(name: str, seed: int, *settings: str) -> Trial:
 def digests(trial: Trial) -> dict[str, str]:
     """Return a hash of each table; where in memory the tables lie is not looked at."""
     trial.tables.run[[f"{table}_at" for table in kt.TABLE_NAMES]] = 0
-    return {
-        table: hashlib.sha256(rows.tobytes()).hexdigest()
-        for table, rows in trial.tables._asdict().items()
-    }
+    trial.tables.lines["ring_at"] = 0
+    tables = trial.tables._asdict()
+    named = [(name, table) for name, table in tables.items() if not isinstance(table, list)]
+    named += [(f"ring {i}", ring) for i, ring in enumerate(tables["rings"])]
+    for g, group in enumerate(tables["groups"]):
+        named += [(f"{name} of group {g}", table) for name, table in group._asdict().items()]
+    return {name: hashlib.sha256(table.tobytes()).hexdigest() for name, table in named}
 
 
 @every_scenario

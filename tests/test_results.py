@@ -41,12 +41,14 @@ def make_network(flows: int = 2) -> Network:
         "queue_pairs": np.zeros(pairs, kt.queue_pair),
         "operations": np.zeros(flows + 2, kt.operation),
         "flows": np.zeros(flows, kt.flow),
-        "log": np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.QP_ERROR, 0, 5)], kt.logged),
         "goodput_bins": np.zeros((flows, 8), np.int64),
         "queue_bins": np.zeros((4, 8), np.int64),
         "pause_bins": np.zeros((4, 8), np.int64),
     }
     # The other tables are the emulator's own: results do not look at them.
+    log = np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.QP_ERROR, 0, 5)], kt.logged)
+    group = kt.Group(**{name: log if name == "log" else None for name in kt.Group._fields})
+    used["groups"] = [group]
     tables = kt.Tables(**{name: used.get(name) for name in kt.Tables._fields})
     run = tables.run[0]
     run["log_size"] = 2
@@ -558,14 +560,14 @@ def test_a_file_is_overwritten_only_by_force(tmp_path):
     assert path.read_text() == "mine"
     trace.reserve_trace(path, make_loaded(), 7, "run", force=True)
     assert path.read_text() == "mine"  # until there is something better
-    write(tmp_path, make_network())
+    write(tmp_path, make_network(), force=True)
     assert h5py.is_hdf5(path)
 
 
 def test_a_part_of_another_run_is_overwritten_only_by_force(tmp_path):
     path = tmp_path / "x.h5"
     trace.reserve_trace(path, make_loaded(), 7, "run")
-    with pytest.raises(OutputError, match=r"x\.h5\.part: it is left from a run that was cut"):
+    with pytest.raises(OutputError, match=r"x\.h5\.part: another run is writing it, or was cut"):
         trace.reserve_trace(path, make_loaded(), 7, "run")
     trace.reserve_trace(path, make_loaded(), 7, "run", force=True)
 
@@ -675,6 +677,46 @@ def test_the_rest_is_named_below():
         "3,000,000 packet-hops, 2 million a CPU second.",
         "Trace: small-7.h5",
     ]
+
+
+@pytest.mark.parametrize("columns", [1, 40, 80, 117, 300])
+def test_no_terminal_is_too_narrow_for_whole_figures(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    network = make_network(flows=20)
+    network.tables.ports["max_queued_bytes"] = 3000
+    lane = network.tables.lanes[1 * 8 + 3]
+    lane["ingress_limit_bytes"], lane["missing_bytes"], lane["drops_congestion"] = 65536, 2048, 3
+    console = table.new_console(io.StringIO(), for_terminal=True)
+    table.show(summary_of(network), make_scenario(), network, console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    (row,) = [line for line in lines if line.startswith("write  ")]
+    rates = ["2.05", "Gb/s"] * 3
+    assert row.split()[3:] == ["8.00", "KiB", *["20.00", "us"] * 3, *rates, "write.0"]
+    (row,) = [line for line in lines if line.startswith("a.switch, from a.host0")]
+    assert row.split()[3:] == ["3", "3", "64.0", "KiB", "2.00", "KiB"]
+    (row,) = [line for line in lines if line.startswith(PORTS[0])]
+    assert row.split() == [PORTS[0], "2.93", "KiB"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "styled"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": ""}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_escapes_are_only_for_terminals_that_want_them(settings, styled, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    network = make_network()
+    console = table.new_console(io.StringIO(), for_terminal=True)
+    table.show(summary_of(network), make_scenario(), network, console)
+    assert ("\x1b" in console.file.getvalue()) == styled  # type: ignore[attr-defined]
 
 
 def test_names_are_printed_as_they_are():

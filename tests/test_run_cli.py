@@ -1,5 +1,6 @@
 """``wanrdma run``: what it prints, what it writes, and how it ends."""
 
+import contextlib
 import json
 import os
 import pty
@@ -211,11 +212,90 @@ def test_a_place_that_cannot_be_written_is_found_before_the_run(monkeypatch):
 
 
 def test_a_bad_scenario_is_no_traceback_and_leaves_no_file():
-    result = run("--json", "--set", "nic.mtu=4095")
+    result = run("--set", "nic.mtu=4095")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "mtu" in result.stderr
     assert "Traceback" not in result.stderr
     assert traces() == []
+
+
+@pytest.mark.parametrize("wrong", [("--set", "nic.mtu=4095"), ("--seed", str(2**63))])
+def test_json_of_a_bad_scenario_is_that_of_validate(wrong):
+    result = run("--json", *wrong)
+    given = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, given["valid"]) == (2, "", False)
+    (error,) = given["errors"]
+    assert wrong[1].partition("=")[0] in (error["setting"], error["message"].split()[-1])
+    if "--set" in wrong:
+        checked = CliRunner().invoke(main, ["validate", "tiny.yaml", "--json", *wrong])
+        assert result.stdout == checked.stdout
+
+
+def test_a_scenario_may_come_by_standard_input():
+    for command in ("run", "validate"):
+        result = CliRunner().invoke(main, [command, "-"], input=SCENARIO)
+        assert result.exit_code == 0, result.output
+        result = CliRunner().invoke(main, [command, "-"], input=SCENARIO.replace("10 km", "10"))
+        assert result.exit_code == 2
+        assert result.stderr.startswith("standard input:6:33: error: lines.0.distance: ")
+    assert traces() == ["tiny-1.h5"]
+
+
+def test_a_run_may_stop_at_time_0():
+    result = run("--json", "--set", "stop=0")
+    given = json.loads(result.stdout)
+    assert (result.exit_code, given["status"], given["simulated_s"]) == (1, "stopped", 0)
+    assert given["flows"][0]["counters"]["delivered_bytes"] == 0
+    assert run("--no-trace", "--set", "stop=0").stdout.startswith("Stopped after 0 s: ")
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("new/", "it names a folder"), ("-", "--json prints the figures there"), (".", "a folder")],
+)
+def test_a_trace_is_a_file(output, said):
+    result = run("-o", output)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert traces() == []
+
+
+def test_a_numbered_name_that_another_run_has_just_used_is_left(monkeypatch):
+    from wanrdma.results import trace
+
+    real = trace._made
+
+    def ended_meanwhile(path: Path) -> bool:
+        if path.name == "tiny-1.h5.part":
+            Path("tiny-1.h5").write_text("of another")
+        return real(path)
+
+    monkeypatch.setattr(trace, "_made", ended_meanwhile)
+    assert run("--quiet").exit_code == 0
+    assert traces() == ["tiny-1-2.h5", "tiny-1.h5"]
+    assert Path("tiny-1.h5").read_text() == "of another"
+
+
+def test_without_links_a_trace_gets_its_name_all_the_same(monkeypatch):
+    def no_links(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert run("--quiet").exit_code == 0
+    assert traces() == ["tiny-1.h5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [("--json", ""), ("--quiet", ""), ("--seed 1", "compiling the emulator, only this first time")],
+)
+def test_compiling_is_said_before_it_begins(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.setattr("wanrdma.kernels.jit.CACHE_FOLDER", tmp_path)
+    assert run("--no-trace", *arguments.split()).stderr.startswith(said)
+    assert bool(run("--no-trace", *arguments.split()).stderr) == bool(said)
+    if said:
+        monkeypatch.setattr("wanrdma.kernels.jit.CACHE_FOLDER", None)
+        assert "no folder to keep" in run("--no-trace", *arguments.split()).stderr
 
 
 def test_a_run_that_meets_its_stop_time_is_status_1_and_still_reports():
@@ -284,15 +364,39 @@ def test_an_interrupt_that_comes_too_late_changes_nothing(monkeypatch):
     assert traces() == ["tiny-1.h5"]
 
 
-def test_a_second_interrupt_stops_at_once(monkeypatch):
+@pytest.mark.parametrize("place", ["wanrdma.build.build", "wanrdma.engine._load_or_compile"])
+def test_an_interrupt_before_the_run_begins_ends_it_at_once(place, monkeypatch):
     import wanrdma.build
+    import wanrdma.engine
 
     assert wanrdma.build
-    interrupt_in("wanrdma.build.build", monkeypatch, presses=2)
+    assert wanrdma.engine
+    interrupt_in(place, monkeypatch, presses=1)
     result = run("--json")
     assert (result.exit_code, result.stdout) == (130, "")
-    assert "interrupted; nothing was kept" in result.stderr
+    assert result.stderr == "interrupted; nothing was kept\n"
     assert traces() == []
+
+
+def test_an_interrupt_that_the_compiler_loses_ends_the_run_before_it_begins(monkeypatch):
+    import wanrdma.engine
+
+    def lost(_network: object) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(wanrdma.engine, "_load_or_compile", lost)
+    result = run("--json")
+    given = json.loads(result.stdout)
+    assert (result.exit_code, given["status"], given["simulated_s"]) == (130, "stopped", 0)
+
+
+def test_a_second_interrupt_stops_at_once_and_keeps_what_there_is(monkeypatch):
+    interrupt_in("wanrdma.engine._run_slices", monkeypatch, presses=2)
+    result = run("--json")
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (130, "stopped")
+    assert "the trace is in tiny-1.h5.part" in result.stderr
+    assert traces() == ["tiny-1.h5.part"]
 
 
 def test_interrupts_are_given_back():
@@ -306,14 +410,37 @@ def test_interrupts_are_given_back():
 WANRDMA = [sys.executable, "-P", "-c", "from wanrdma.cli import main; main()"]
 
 
+@pytest.mark.parametrize("module", ["click", "pydantic", "numba"])
+def test_ctrl_c_while_modules_are_loaded_is_no_traceback(module):
+    code = f"""
+import importlib.abc, signal, sys
+class Pressed(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Pressed())
+from wanrdma.cli import main
+main(["run", "tiny.yaml"])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert done.stderr == ("" if module == "click" else "interrupted; nothing was kept\n")
+
+
 def test_ctrl_c_in_a_terminals_sense():
     long = [*WANRDMA, "run", "tiny.yaml", "--set", "traffic.0.bytes=512 GiB"]
     with subprocess.Popen(
         long, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + 60
-        while not Path("tiny-1.h5.part").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        part = Path("tiny-1.h5.part")
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            if part.exists() and part.stat().st_size:
+                with h5py.File(part) as file:
+                    if "goodput" in file:
+                        break
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 130, stderr
@@ -339,7 +466,57 @@ def test_a_full_or_closed_standard_output_is_no_traceback(command):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_full_or_closed_standard_error_changes_no_exit_status():
+    for command, status in (
+        ("validate nope", 2),
+        ("rnu", 2),
+        ("run tiny.yaml --no-trace --set nic.timeout=4", 0),
+    ):
+        for redirected in ("2>&-", "2>/dev/full"):
+            line = f"{shlex.join([*WANRDMA, *command.split()])} {redirected}"
+            done = subprocess.run(line, shell=True, capture_output=True, text=True)
+            assert done.returncode == status, (command, redirected)
+            assert done.stdout.startswith("write: ") == (status == 0)
+
+
+def test_a_table_is_as_wide_as_its_terminal_and_whole_in_a_narrower_one():
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "30"}
+    with subprocess.Popen(
+        [*WANRDMA, "run", "tiny.yaml", "--no-trace"],
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as process:
+        os.close(theirs)
+        seen = read_all(ours)
+    assert process.returncode == 0
+    assert "\x1b" not in seen
+    (line,) = [line for line in seen.splitlines() if line.startswith("write  ")]
+    assert [word for word in line.split() if word[0].isalpha()][1:] == ["MiB", "us", "Gb/s", "Gb/s"]
+
+
+def read_all(terminal: int) -> str:
+    """Read what is written to a terminal until its other end has closed."""
+    seen = b""
+    try:
+        while piece := os.read(terminal, 4096):
+            seen += piece
+    except OSError:
+        pass  # so Linux says that it has
+    finally:
+        os.close(terminal)
+    return seen.decode()
+
+
+def test_a_misspelt_command_is_told_the_nearest():
+    result = CliRunner().invoke(main, ["rnu"])
+    assert result.exit_code == 2
+    assert "No such command 'rnu'; did you mean 'run'? commands: run, " in result.stderr
+
+
 def test_a_name_that_stdout_cannot_hold_is_no_traceback():
+    assert run("--quiet", "--no-trace").exit_code == 0  # compiles, if nobody has yet
     done = subprocess.run(
         [*WANRDMA, "run", "tiny.yaml", "-o", "\u5929\udcff.h5"],
         capture_output=True,
@@ -360,20 +537,13 @@ def test_progress_goes_to_a_terminal_only_and_never_to_stdout():
         env={**os.environ, "TERM": "xterm"},
     )
     os.close(theirs)
-    seen = b""
-    try:
-        while piece := os.read(ours, 4096):
-            seen += piece
-    except OSError:
-        pass  # Linux says so when the other end has closed
-    finally:
-        os.close(ours)
+    seen = read_all(ours)
     stdout, _ = done.communicate(timeout=300)
     assert done.returncode == 0
     assert json.loads(stdout)["status"] == "completed"
-    assert b"emulator" in seen
-    assert b"simulated" in seen
-    assert b"packet-hops/s" in seen
+    assert "emulator" in seen
+    assert "simulated" in seen
+    assert "packet-hops/s" in seen
 
 
 def test_help_loads_nothing_heavy():

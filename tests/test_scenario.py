@@ -233,6 +233,15 @@ def test_an_error_in_a_liked_site_is_told_once_and_where_it_was_written():
     )
 
 
+def test_what_follows_from_a_wrong_like_is_not_told():
+    assert_problems(PLAIN.replace("a: {hosts: 4}", "a: {like: ¦q}"), [
+        "sites.a.like: no site 'q'; sites: a, b",
+    ])  # fmt: skip
+    assert_problems(PLAIN.replace("a: {hosts: 4}", "a: {like: c}\n  ¦c: {}"), [
+        "sites.c.hosts: is missing, for example 'hosts: 16'",
+    ])  # fmt: skip
+
+
 def test_like_cannot_go_round_or_nowhere():
     assert_problems(
         LIKE.replace("hosts: 3", "hosts: 3\n    like: c").replace("like: b", "like: ¦b"),
@@ -296,7 +305,7 @@ TOP = "name: plain\n"
         (
             SITE,
             "fabric: {pfc: {priority: ¦8}}",
-            "sites.b.fabric.pfc.priorities.0: must be at most 7, got 8",
+            "sites.b.fabric.pfc.priority: must be at most 7, got 8",
         ),
         (
             SITE,
@@ -365,6 +374,85 @@ TOP = "name: plain\n"
             "nic.rate: '2 x 400 Gb/s' is 2 ports; this is the rate of one port",
         ),
         (TOP, TOP + "nic: {timeout: ¦32}\n", "nic.timeout: must be at most 31, got 32"),
+        (
+            TOP,
+            TOP + "nic: {mtu: ¦'4096'}\n",
+            "nic.mtu: got '4096'; write 4096 without quotes; allowed: 256, 512, 1024, 2048, 4096",
+        ),
+        (
+            TOP,
+            TOP + "nic: {mtu: ¦4096 B}\n",
+            "nic.mtu: got '4096 B'; write 4096 without a unit; allowed: 256, 512, 1024, 2048, 4096",
+        ),
+        (
+            TOP,
+            TOP + "nic: {mtu: ¦}\n".replace("mtu: ¦", "¦mtu: "),
+            "nic.mtu: got nothing; allowed: 256, 512, 1024, 2048, 4096",
+        ),
+        (
+            TOP,
+            TOP + "nic: {retries: ¦'7'}\n",
+            "nic.retries: must be a whole number, got '7'; write 7 without quotes",
+        ),
+        (
+            TOP,
+            TOP + "nic: {timeout: ¦67 ms}\n",  # 4.096 us x 2^13 is 33.55 ms
+            "nic.timeout: is the exponent n of 4.096 us x 2^n, no time; write 14 for 67.11 ms",
+        ),
+        (
+            TOP,
+            TOP + "nic: {timeout: ¦1 us}\n",
+            "nic.timeout: is the exponent n of 4.096 us x 2^n, no time; write 1 for 8.192 us",
+        ),
+        (
+            SITE,
+            "fabric: {pfc: ¦off}",
+            "sites.b.fabric.pfc: must be a mapping (key: value), or 'none' to turn it off, "
+            "got 'off'",
+        ),
+        (
+            SITE,
+            "fabric: {ecn: ¦false}",
+            "sites.b.fabric.ecn: must be a mapping (key: value), or 'none' to turn it off, "
+            "got False",
+        ),
+        (
+            SITE,
+            "fabric: {pfc: {xoff: 0, xon: 0, headroom: ¦4 kB}}",
+            "sites.b.fabric.pfc.headroom: xoff + headroom (3.91 KiB) must hold a frame of 4.10 KiB",
+        ),
+        (
+            LINE,
+            "    otn: {flow_control: cooperative, buffer: ¦4 kB}\n    rate:",
+            "lines.0.otn.buffer: buffer (3.91 KiB) must hold a frame of 4.10 KiB",
+        ),
+        (
+            LINE,
+            "    otn: {flow_control: cooperative, client_buffer: ¦0}\n    rate:",
+            "lines.0.otn.client_buffer: client_buffer (0 B) must hold a frame of 4.10 KiB",
+        ),
+        (
+            LINE,  # 400 Gb/s x 2 x (329 km x 4.9 us/km + 10 us), 3 frames of 4194 B, 84 B
+            "    otn: {flow_control: cooperative, xon: ¦200 MB}\n    rate:",
+            "lines.0.otn.xon: xon (191 MiB) may not be above xoff (101 MiB), which is what the "
+            "buffer (256 MiB) leaves beside the worst-case headroom (155 MiB); write 'xon: auto', "
+            "or a larger buffer",
+        ),
+        (
+            "    distance: 329 km",
+            "    ¦distance:",
+            "lines.0.distance: must be a length like '329 km', got nothing",
+        ),
+        (
+            "from: a.0",
+            "from: ¦a.\u0663",
+            "traffic.0.from: 'a.\u0663' names no hosts; write SITE.N, SITE.* or SITE.A-B, like a.0",
+        ),
+        (
+            "{hosts: 4}",
+            '{hosts: 4, convergence: ¦"\u0664:1"}',
+            "sites.a.convergence: got '\u0664:1'; write it like '4:1'",
+        ),
         (TOP, TOP + "nic: {retries: ¦8}\n", "nic.retries: must be at most 7, got 8"),
         (
             TOP,
@@ -390,6 +478,24 @@ TOP = "name: plain\n"
 def test_each_error_has_its_line_and_column(old, new, said):
     assert old in PLAIN
     assert_problems(PLAIN.replace(old, new, 1), [said])
+
+
+def test_queue_pairs_are_counted_over_all_rows():
+    rows = """\
+  - {name: one, from: a.*, to: b.*, bytes: 1 B, queue_pairs: 62500}
+  - {name: two, from: a.0, to: b.0, bytes: 1 B, queue_pairs: 62500, slots: {count: 1, bytes: 1 B}}
+  - {name: same, from: a.*, to: b.*, bytes: 1 B, queue_pairs_of: one}
+  - {name: think, compute: 1 ms, at: a.*}
+  - {name: many, from: a.*, to: b.0, bytes: 1 B, queue_pairs: 62500}
+  - {name: last, from: a.0-1, to: b.0, bytes: 1 B, queue_pairs: 62500}
+  - {name: more, from: a.*, to: b.0-3, bytes: 1 B, queue_pairs: 62500}"""
+    loads(row(rows))  # (4 + 2 x 1 + 4 + 2 + 4) x 62,500: the most
+    said = "queue pairs, 'more' and the rows before it; at most 1,000,000"
+    last = "b.0-3, bytes: 1 B, queue_pairs: "
+    assert_problems(
+        row(rows.replace(f"{last}62500", f"{last}¦62501")),
+        [f"traffic.6.queue_pairs: traffic asks for 1,000,004 {said}"],
+    )
 
 
 def test_a_misspelt_key_is_unknown_and_missing():
@@ -683,6 +789,7 @@ def test_a_setting_reaches_sites_that_are_like_this_one_but_not_aliases_of_it():
                                "you mean 'distance'? allowed: between, distance, delay, rate, "
                                "otn, errors"),
         ("lines.1.distance=7", "lines.1.distance: error: no entry '1' in lines, which has 0 only"),
+        ("lines.\u00b2=7", "lines.\u00b2: error: no entry '\u00b2' in lines, which has 0 only"),
         ("lines.x=7", "lines.x: error: no entry 'x' in lines, which has 0 only"),
         ("sites.c.hosts=7", "sites.c.hosts: error: no 'c' in sites; sites: a, b"),
         ("lines.0.protection.switch=1 s", "lines.0.protection.switch: error: 'protection' is not "
@@ -693,7 +800,8 @@ def test_a_setting_reaches_sites_that_are_like_this_one_but_not_aliases_of_it():
         ("seed=", "seed: error: must be a whole number, got nothing"),
         ("seed={a", "seed: error: '{a': is not YAML: while parsing a flow mapping, expected ',' "
                     "or '}', but got '<stream end>'"),
-        ("seed={a: 1, a: 2}", "seed: error: '{a: 1, a: 2}': key 'a' is given twice"),
+        ("seed={a: 1, a: 2}", "seed: error: '{a: 1, a: 2}': key 'a' is given twice, "
+                             "first in line 1"),
         ("sites.a.hosts=9", None),
         ("sites.a={hosts: 0}", "sites.a: error: hosts: must be at least 1, got 0"),
         ("sites.a.fabric.pfc.xon=1 MiB", "sites.a.fabric.pfc.xon: error: xon (1.00 MiB) may not "
@@ -703,8 +811,8 @@ def test_a_setting_reaches_sites_that_are_like_this_one_but_not_aliases_of_it():
         ("lines=[]", "lines: error: no line leads from 'a' to 'b'"),
         ("sites.b.like=b", "sites.b.like: error: goes round in a circle: b -> b"),
         ("traffic.0.to=b.9", "traffic.0.to: error: 'b.9': site 'b' has hosts 0 to 3"),
-        ("sites.b.fabric.pfc.priority=9", "sites.b.fabric.pfc.priority: error: 0: must be at most "
-                                          "7, got 9"),
+        ("sites.b.fabric.pfc.priority=9", "sites.b.fabric.pfc.priority: error: must be at most 7, "
+                                          "got 9"),
     ],
 )  # fmt: skip
 def test_an_error_in_a_setting_names_the_setting(setting, said):
@@ -738,7 +846,8 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("# nothing\n", "f.yaml:1:1: error: is empty"),
         ("- 1\n", "f.yaml:1:1: error: must be a mapping (key: value) at the top"),
         ("hello\n", "f.yaml:1:1: error: must be a mapping (key: value) at the top"),
-        (PLAIN + "name: again\n", "f.yaml:13:1: error: key 'name' is given twice"),
+        (PLAIN + "name: again\n", "f.yaml:13:1: error: key 'name' is given twice, first in "
+                             "line 1"),
         ("a: b: c\n", "f.yaml:1:5: error: is not YAML: mapping values are not allowed here"),
         ("a: *b\n", "f.yaml:1:4: error: is not YAML: found undefined alias 'b'"),
         (PLAIN + "---\na: 1\n", "f.yaml:13:1: error: is not YAML: expected a single document in "
@@ -758,6 +867,40 @@ def test_text_that_is_no_yaml_mapping_is_refused_with_its_place(text, said):
 def test_deep_nesting_is_refused(text):
     (said,) = problems(text)
     assert "nested" in said
+
+
+def test_keys_given_twice_are_told_with_all_else():
+    text = PLAIN.replace("{hosts: 4}", "{hosts: 4, ¦hosts: 0}") + "¦name: again\nnic: {¦mtu: }\n"
+    said = [
+        "key 'hosts' is given twice, first in line 3",
+        "key 'name' is given twice, first in line 1",
+    ]
+    assert_problems(text, [*said, "nic.mtu: got nothing; allowed: 256, 512, 1024, 2048, 4096"])
+
+
+def test_an_error_that_came_by_a_merge_key_alone_has_the_place_of_what_took_it():
+    anchor = "nic: &x {mtu: ¦1}\n"
+    text = anchor + PLAIN.replace("a: {hosts: 4}", "a: {hosts: 4, ¦nic: {<<: *x}}")
+    said = "got 1; allowed: 256, 512, 1024, 2048, 4096"
+    assert_problems(text, [f"nic.mtu: {said}", f"sites.a.nic.mtu: {said}"])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("!mine text", "has the tag '!mine'; a scenario has no use for tags, leave it out"),
+        ("!!str 5", "has the tag '!!str'; a scenario has no use for tags, leave it out"),
+        ("9" * 5000, "cannot be read: a number too large for anything"),
+        ("2026-13-45", "cannot be read: month must be in 1..12"),
+    ],
+)
+def test_what_yaml_allows_and_a_scenario_does_not_has_its_place(value, said):
+    assert problems(f"seed: {value}\n" + PLAIN) == [f"f.yaml:1:7: error: {said}"]
+
+
+def test_a_tab_is_named():
+    said = "f.yaml:6:1: error: has a tab where YAML allows none; indent with blanks, not tabs"
+    assert problems(PLAIN.replace("    fabric", "\tfabric")) == [said]
 
 
 def test_tags_and_huge_numbers_are_refused():
@@ -853,6 +996,11 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     ]:
         with pytest.raises(ScenarioError, match=said):
             load(path)
+
+
+def test_an_empty_name_is_refused_with_those_there_are():
+    with pytest.raises(ScenarioError, match=r"^error: the scenario's name is empty; .* perftest"):
+        load("")
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(tmp_path, monkeypatch):

@@ -69,6 +69,7 @@ SHORT_FORMS = [
     ("fabric", "{rate: 2 x 400 Gbps, cable: 0, latency: 0.0, queue_limit: '0'}"),
     ("nic", "{window: auto, rate: 200Gb/s}"),
     ("nic", "{window: null, ack_priority: null}"),
+    ("fabric", "{queue_limit: 8 Mbit, rate: 400 Gb/s}"),
     ("gateway", "{rate: null}"),
     ("convergence", "'4:1'"),
 ]
@@ -88,6 +89,7 @@ def test_it_takes_the_short_forms(key, value):
         ("fabric", "{pfc: {priority: 9}}"),
         ("fabric", "{latency: 5}"),
         ("fabric", "{latency: 5 km}"),
+        ("fabric", "{queue_limit: 8 Mb}"),
         ("fabric", "{latency: false}"),
         ("fabric", "{rate: 0}"),
         ("fabric", "{rate: auto}"),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from drawn.scenarios import scenarios
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reference.emulator import differences, emulate, invariants
 
 from wanrdma import engine
@@ -35,12 +36,13 @@ def lanes_that_must_not_drop(network: Network, frame_bytes: int) -> list[int]:
 
 
 @settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(scenarios())
-def test_every_packet_and_counter(drawn: dict[str, Any]) -> None:
+@given(scenarios(), st.sampled_from((0, 2, 3)), st.integers(1, 2))
+def test_every_packet_and_counter(drawn: dict[str, Any], together: int, threads: int) -> None:
     scenario = Scenario.model_validate(drawn)
-    network = build(scenario, bins=16)
+    groups = [list(scenario.sites)[:together]]  # the other sites each alone
+    network = build(scenario, bins=16, groups=groups)
     twin = emulate(network.tables, stop_ps=STOP_PS)
-    outcome = engine.run(network, stop_ps=STOP_PS, probe=True)
+    outcome = engine.run(network, stop_ps=STOP_PS, probe=True, threads=threads)
     tables = network.tables
     assert differences(tables, twin) == []
     frame_bytes = scenario.nic.mtu + scenario.nic.framing.overhead + scenario.nic.framing.reth

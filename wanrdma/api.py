@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import OutputError
+from .errors import OutputError, Problem, RunInterrupted, ScenarioError
 
 if TYPE_CHECKING:
     from .build.network import Network
@@ -29,7 +31,7 @@ LEAST_S_BETWEEN_FLUSHES = 1.0
 FLUSH_SHARE = 0.05  # of the time may go into keeping the trace up to date
 
 
-def load(path_or_name: str | Path, **overrides: Any) -> LoadedScenario:
+def load(path_or_name: str | os.PathLike[str], **overrides: Any) -> LoadedScenario:
     """Read and check a scenario: a YAML file, or a built-in by name.
 
     ``overrides`` are keys of the scenario, dots in them (``**{"nic.window": "8 MiB"}``) or two
@@ -37,19 +39,49 @@ def load(path_or_name: str | Path, **overrides: Any) -> LoadedScenario:
     """
     from .scenario.load import load as load_scenario
 
-    # JSON is YAML: a string stays one, whatever it looks like.
-    settings = [f"{key.replace('__', '.')}={json.dumps(value)}" for key, value in overrides.items()]
-    return load_scenario(path_or_name, settings)
+    if not isinstance(path_or_name, str | os.PathLike):
+        raise TypeError(f"load takes a scenario's name or its file's path, not {path_or_name!r}")
+    given = path_or_name if isinstance(path_or_name, str) else Path(path_or_name)
+    settings, problems = [], []
+    for name, value in overrides.items():
+        key = name.replace("__", ".")
+        try:
+            settings.append(f"{key}={_as_yaml(value)}")
+        except (TypeError, ValueError, RecursionError) as error:
+            problems.append(Problem(f"cannot be written as YAML: {error}", setting=key))
+    try:
+        if problems:
+            raise ScenarioError(problems)
+        return load_scenario(given, settings)
+    except ScenarioError as error:
+        told = [replace(problem, setting_by="override") for problem in error.problems]
+        raise ScenarioError(told) from None
+
+
+def _as_yaml(value: object) -> str:
+    """Write a value as JSON, which is YAML: a string stays one, whatever it looks like."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    # YAML takes some of these for ends of lines, and others not at all.
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON can hold of a path, or of a NumPy scalar or array."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"it is of type {type(value).__name__}")
 
 
 def run(
-    scenario: LoadedScenario | str | Path,
+    scenario: LoadedScenario | str | os.PathLike[str],
     seed: int | None = None,
     *,
-    trace: str | Path | None = None,
+    trace: str | os.PathLike[str] | None = None,
     numbered_trace: bool = False,
     force: bool = False,
-    on_slice: Callable[[Network], None] | None = None,
+    on_slice: Callable[[Network], object] | None = None,
     command: str = "",
 ) -> RunResult:
     """Run a scenario to its end and return what came of it.
@@ -57,52 +89,102 @@ def run(
     ``seed`` takes the place of the scenario's. ``trace`` names an HDF5 file to write, and
     ``force`` lets it replace one; with ``numbered_trace`` it is NAME-SEED.h5 in the current folder,
     numbered if taken. While the run goes on, what there is so far is in ``X.h5.part``.
-    ``on_slice`` is called about every 100 ms, and may raise KeyboardInterrupt to end the run.
-    ``command`` is kept in the trace.
+    ``on_slice`` is called once the emulator is compiled and then about every 100 ms; if it
+    returns true the run ends, as stopped. ``command`` is kept in the trace.
 
-    Raises ScenarioError or RunError for a scenario that cannot be used, OutputError if the trace
-    cannot be written; its ``result`` is then what the run came to, if it was over.
+    Raises ScenarioError for a scenario that cannot be used, OutputError if the trace cannot be
+    written; its ``result`` is then what the run came to, if it was over. Ctrl-C raises
+    RunInterrupted, a KeyboardInterrupt, with the ``result`` so far, after writing the ``.part``.
     """
-    loaded = load(scenario) if isinstance(scenario, str | Path) else scenario
-    number = loaded.scenario.seed if seed is None else seed
+    loaded = _loaded(scenario)
+    number = _seed(loaded.scenario.seed if seed is None else seed)
+    slices = _Slices(on_slice)
     if trace is None and not numbered_trace:
-        return _emulate(loaded, number, on_slice)[0]
+        result, outcome = _emulate(loaded, number, slices)
+        if outcome.interrupted and not slices.asked_to_stop:
+            raise RunInterrupted(result)
+        return result
 
     from .results import trace as traces
 
+    if trace is not None and os.fspath(trace).endswith("/"):
+        raise OutputError(f"cannot write {trace}: it names a folder; name a file in it")
     path = traces.reserve_trace(
         None if trace is None else Path(trace), loaded, number, command, force
     )
-    writer = _Flushes(path, loaded, number, command)
-
-    def after_slice(network: Network) -> None:
-        writer(network)
-        if on_slice:
-            on_slice(network)
-
+    slices.flushes = _Flushes(path, loaded, number, command)
     try:
-        result, outcome = _emulate(loaded, number, after_slice)
+        result, outcome = _emulate(loaded, number, slices)
     except BaseException:
         traces.drop_reserved(path)
         raise
+    whole = not outcome.interrupted or result.status != "stopped"
     try:
-        written = traces.write_trace(path, loaded, result, command, not outcome.interrupted)
+        written = traces.write_trace(path, loaded, result, command, whole, force)
     except OutputError as error:
         error.result = result  # the answer is not lost with its trace
         raise
-    return replace(result, trace=str(written))
+    except KeyboardInterrupt:
+        raise RunInterrupted(replace(result, trace=str(traces.part_path(path)))) from None
+    result = replace(result, trace=str(written))
+    if outcome.interrupted and not slices.asked_to_stop:
+        raise RunInterrupted(result)
+    return result
 
 
-def _emulate(
-    loaded: LoadedScenario, seed: int, on_slice: Callable[[Network], None] | None
-) -> tuple[RunResult, Outcome]:
+def _loaded(scenario: object) -> LoadedScenario:
+    from .scenario.load import LoadedScenario
+
+    if isinstance(scenario, str | os.PathLike):
+        return load(scenario)
+    if not isinstance(scenario, LoadedScenario):
+        raise TypeError(
+            "run takes what load returned, a scenario's name or its file's path, "
+            f"not an object of type {type(scenario).__name__}"
+        )
+    return scenario
+
+
+def _seed(given: object) -> int:
+    from .scenario.schema import MOST_SEED
+    from .scenario.units import shorten
+
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        seed = operator.index(given)  # type: ignore[arg-type]
+        if 0 <= seed <= MOST_SEED:
+            return seed
+    except TypeError:
+        pass
+    text = f"must be a whole number from 0 to {MOST_SEED}, got {shorten(given)}"
+    raise ScenarioError([Problem(text, key="seed")])
+
+
+def _emulate(loaded: LoadedScenario, seed: int, slices: _Slices) -> tuple[RunResult, Outcome]:
     from . import engine
     from .build import build
     from .results.summary import summarise
 
     network = build(loaded.scenario, seed)
-    outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=on_slice)
+    outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=slices)
     return summarise(loaded.scenario, network, outcome, seed), outcome
+
+
+class _Slices:
+    """What is done between two slices of a run, and whether it was that which ended the run."""
+
+    def __init__(self, on_slice: Callable[[Network], object] | None) -> None:
+        self.on_slice = on_slice
+        self.flushes: _Flushes | None = None
+        self.asked_to_stop = False
+
+    def __call__(self, network: Network) -> None:
+        if self.flushes:
+            self.flushes(network)
+        if self.on_slice and self.on_slice(network):
+            self.asked_to_stop = True
+            raise KeyboardInterrupt  # the engine ends the run as stopped
 
 
 class _Flushes:

@@ -43,7 +43,8 @@ class Outcome:
 
     ``completed``: every operation finished. ``stopped``: the stop time came, or the user
     stopped it. ``incomplete``: nothing more can happen, but operations are unfinished;
-    ``reason`` says why in a sentence.
+    ``reason`` says why in a sentence. ``interrupted``: there was a KeyboardInterrupt, though
+    the work may have been done by then.
     """
 
     status: Status
@@ -64,9 +65,10 @@ def run(
     """Run to the end, or up to and with `stop_ps` of simulated time, at most 104 days.
 
     Changes `network.tables` in place, and puts larger ones there when one is full.
-    `on_slice` is called about every 100 ms; it may raise KeyboardInterrupt, which ends the
-    run as stopped. With `probe` each packet's departures and arrivals are kept. `threads`
-    (default: the cores there are) may work at the same time; it changes no result.
+    `on_slice` is called once all is compiled, and then about every 100 ms; it may raise
+    KeyboardInterrupt, which ends the run as stopped. With `probe` each packet's departures and
+    arrivals are kept. `threads` (default: the cores there are) may work at the same time; it
+    changes no result.
     """
     until_ps = min(kt.LAST_PS, kt.LAST_PS if stop_ps is None else stop_ps)
     network.tables.run["probing"] = probe
@@ -91,7 +93,7 @@ def run(
     store_partial_bin(_run_table(network), handled_before_ps)
     status, reason = _judge(network, code, interrupted)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return Outcome(status, reason, wall, cpu, interrupted and status == "stopped")
+    return Outcome(status, reason, wall, cpu, interrupted)
 
 
 def cores() -> int:

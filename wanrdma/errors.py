@@ -15,8 +15,8 @@ class Problem:
 
     ``line`` and ``column`` count from 1, as editors do. ``key`` is the dotted path in the
     scenario ("lines.0.distance"), empty where the problem is the file as a whole. ``setting``
-    is the KEY of the ``--set KEY=VALUE`` that it came by; it then has no place in the file, and
-    ``key`` is the path below that KEY.
+    is the KEY of the ``--set KEY=VALUE`` (or of what else ``setting_by`` names) that it came by;
+    it then has no place in the file, and ``key`` is the path below that KEY.
     """
 
     message: str
@@ -25,15 +25,17 @@ class Problem:
     column: int | None = None
     key: str = ""
     setting: str | None = None
+    setting_by: str = "--set"
 
     def __str__(self) -> str:
         if self.setting is not None:
-            where = f"--set {self.setting}"
+            where = f"{self.setting_by} {self.setting}"
         elif self.line is not None:
             where = f"{self.file}:{self.line}:{self.column}"
         else:
             where = self.file
-        text = f"{where}: error: " + (f"{self.key}: " if self.key else "") + self.message
+        parts = (where, "error", self.key, self.message)
+        text = ": ".join(part for part in parts if part)
         # A terminal must not obey, nor an encoder fail on, what a file happens to hold.
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -46,10 +48,6 @@ class ScenarioError(WanrdmaError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class RunError(WanrdmaError):
-    """A scenario that is well written but cannot be run."""
-
-
 class OutputError(WanrdmaError):
     """There is nowhere to write the results, or writing them failed.
 
@@ -57,3 +55,12 @@ class OutputError(WanrdmaError):
     """
 
     result: Any = None
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """The user pressed Ctrl-C while a run went on. ``result`` is what there was by then."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        kept = f"; what there is of the trace is in {result.trace}" if result.trace else ""
+        super().__init__(f"the run was interrupted after {result.simulated_s:.6g} s{kept}")

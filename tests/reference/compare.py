@@ -16,6 +16,7 @@ from wanrdma.kernels.tables import (
     DAMAGED,
     DATA,
     DONE,
+    LOG_ENTITIES,
     NEVER_PS,
     NOWHERE,
     PFC,
@@ -113,23 +114,23 @@ class State:
     operations_left: int
 
 
-def state_of(run: Twin | Tables) -> State:
-    """Look at a twin or at the tables of a kernel in one way."""
+def state_of(run: Twin | Tables, site: Any = None) -> State:
+    """Look at a twin or at the tables of a kernel in one way; `site` is each port's."""
     if isinstance(run, Twin):
+        site = [0] * len(run.ports) if site is None else site
         return State(
             run.ports,
             run.lanes,
             run.queue_pairs,
             run.operations,
             run.flows,
-            run.probes,
-            run.log,
+            sorted(run.probes, key=lambda row: site[row.port]),
+            sorted(run.log, key=lambda row: (row[0], site[_port_of(run, row)])),
             run.clock_ps,
             run.packet_hops,
             run.operations_left,
         )
-    whole = _records(run.run)[0]
-    rows = run.probes[: whole.probe_size]
+    rows = run.probe_rows()
     columns = [rows[name].tolist() for name in Row._fields]
     return State(
         _records(run.ports),
@@ -138,16 +139,25 @@ def state_of(run: Twin | Tables) -> State:
         _records(run.operations),
         _records(run.flows),
         [Row(*values) for values in zip(*columns, strict=True)],
-        run.log[: whole.log_size].tolist(),
-        whole.clock_ps,
-        whole.packet_hops,
-        whole.operations_left,
+        run.log_rows().tolist(),
+        int(run.run["clock_ps"].max()),
+        run.total("packet_hops"),
+        run.total("operations_left"),
     )
+
+
+def _port_of(twin: Twin, row: tuple[int, int, int, int]) -> int:
+    """Return the port that a row of the log is of; a queue pair's is its sender's."""
+    _, kind, entity, _ = row
+    if LOG_ENTITIES[kind] == "queue_pair":
+        return twin.queue_pairs[entity].sender_port
+    return entity // PRIORITIES if LOG_ENTITIES[kind] == "lane" else entity
 
 
 def differences(tables: Tables, twin: Twin) -> list[str]:
     """Tell where a finished run of the kernels and the twin differ; nothing if nowhere."""
-    kernel, plain = state_of(tables), state_of(twin)
+    site = tables.ports["site"]
+    kernel, plain = state_of(tables, site), state_of(twin, site)
     found = list(_probe_differences(kernel.probes, plain.probes))
     found += _log_differences(kernel.log, plain.log)
     found += _counter_differences(kernel, plain)

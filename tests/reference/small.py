@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from wanrdma.kernels import tables as records
-from wanrdma.kernels.tables import COMPUTE, NEVER_PS, NOWHERE, PRIORITIES, PSN_MODULUS, SEND, Tables
+from wanrdma.kernels.tables import (
+    COMPUTE,
+    NEVER_PS,
+    NOWHERE,
+    PRIORITIES,
+    PSN_MODULUS,
+    SEND,
+    Group,
+    Tables,
+)
 
 Row = dict[str, Any]
 
@@ -176,12 +185,17 @@ class Small:
             "flows": _table(records.flow, [never] * self.flows),
             "paths": np.array(self.paths, dtype=np.int64),
             "successors": np.array(successors, dtype=np.int64),
+        }
+        no_group = {name: np.zeros(0, dtype=np.int64) for name in Group._fields}
+        group = {
             "agenda_ps": agenda[:, 0].copy(),
             "agenda_operation": agenda[:, 1].copy(),
             "probes": _table(records.probe, []),
+            "log": _table(records.logged, []),
         }
         empty = {name: np.zeros(0, dtype=np.int64) for name in Tables._fields}
-        return Tables(**empty | filled)
+        groups = {"groups": [Group(**no_group | group)], "rings": []}
+        return Tables(**empty | filled | groups)
 
 
 def two_hosts(seed: int = 1, **second: int) -> Small:

@@ -60,8 +60,8 @@ class Trial:
 
     @property
     def probes(self) -> Any:
-        """Every departure and arrival of a probed run, in order."""
-        return self.tables.probes[: self.tables.run["probe_size"][0]]
+        """Every departure and arrival of a probed run, a site after the other, in order."""
+        return self.tables.probe_rows()
 
     def departures_ps(self, port: str, kind: int = kt.DATA) -> list[int]:
         """Return when the last bit of each frame of a kind left a port."""

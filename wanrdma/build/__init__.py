@@ -23,8 +23,7 @@ def build(
 
     `seed` (default: the scenario's) chooses ECMP paths, bit errors and marks. `bins` is the
     number of time bins of the trace; an even number. `groups` names the sites that are emulated
-    as one (default: those that are near each other); it changes no result. Raises RunError for
-    what cannot be run.
+    as one (default: those that are near each other); it changes no result.
     """
     if bins < 2 or bins % 2:
         raise ValueError(f"bins must be an even number of at least 2, got {bins}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
-from ..errors import RunError
+from ..scenario.room import largest_frame_bytes
 from ..scenario.schema import Fabric, Line, Pfc, Scenario, Site
 from ..scenario.units import PortRate, show_bytes
 from ..theory import headroom_bytes, line_delay_ps
@@ -105,10 +105,8 @@ class Topology:
 
 
 def build_topology(scenario: Scenario) -> Topology:
-    """Make all nodes and ports of a scenario. Raises RunError for buffers that cannot work."""
-    nics = list(map(scenario.site_nic, scenario.sites))
-    frame = max(nic.mtu + nic.framing.overhead + nic.framing.reth for nic in nics)
-    frame = max(frame, *(nic.framing.ack for nic in nics))
+    """Make all nodes and ports of a scenario."""
+    frame = max(largest_frame_bytes(scenario.site_nic(site)) for site in scenario.sites)
     topology = Topology(scenario, frame)
     for name, site in scenario.sites.items():
         _add_site(topology, name, site)
@@ -189,9 +187,7 @@ def _set_switch_buffer(topology: Topology, fabric: Fabric, port: Port) -> None:
     headroom = pfc.headroom
     if headroom is None:
         headroom = _worst_headroom_bytes(topology, port)
-    limit = pfc.xoff + headroom
-    _check_room(topology, f"fabric.pfc of {topology.nodes[port.node]}: xoff + headroom", limit)
-    port.ingress = IngressBuffer(pfc.priorities, pfc.xoff, pfc.xon, limit)
+    port.ingress = IngressBuffer(pfc.priorities, pfc.xoff, pfc.xon, pfc.xoff + headroom)
 
 
 def _add_line(topology: Topology, index: int, line: Line) -> None:
@@ -205,11 +201,9 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
                 )
     topology.lines_between[a, b].append(index)
     topology.lines_between[b, a].append(index)
-    light_ps = line_delay_ps(line.distance, line.delay)
-    delay_ps = light_ps + 2 * line.otn.latency
     ends = [_line_end(topology, index, line, site) for site in (a, b)]
     for _ in range(line.rate.count):
-        both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, delay_ps, index)
+        both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, line.way_ps, index)
         for site, port in zip((a, b), both, strict=True):
             port.bit_error_ratio = line.errors.post_fec_ber
             fabric = topology.scenario.sites[site].fabric
@@ -242,7 +236,7 @@ def _set_client_buffer(
     """Give a terminal's client port the near-end buffer, which pauses the gateway."""
     name, limit = f"lines.{index}.otn.client_buffer", line.otn.client_buffer
     xoff = _automatic_xoff(topology, name, limit, port)
-    _set_terminal_buffer(topology, name, port, fabric.pfc, limit, xoff, automatic_xon(xoff))
+    _set_terminal_buffer(port, fabric.pfc, limit, xoff, automatic_xon(xoff))
 
 
 def _set_line_buffer(
@@ -254,13 +248,7 @@ def _set_line_buffer(
     if xoff is None:
         xoff = _automatic_xoff(topology, name, otn.buffer, port)
     xon = automatic_xon(xoff) if otn.xon is None else otn.xon
-    if xon > xoff:
-        raise RunError(
-            f"lines.{index}.otn.xon ({show_bytes(xon)}) is above xoff ({show_bytes(xoff)}), which "
-            f"is what the buffer ({show_bytes(otn.buffer)}) leaves beside the worst-case headroom; "
-            "write 'xon: auto', or a larger buffer"
-        )
-    _set_terminal_buffer(topology, name, port, fabric.pfc, otn.buffer, xoff, xon)
+    _set_terminal_buffer(port, fabric.pfc, otn.buffer, xoff, xon)
 
 
 def _automatic_xoff(topology: Topology, name: str, limit: int, port: Port) -> int:
@@ -281,22 +269,11 @@ def automatic_xon(xoff_bytes: int) -> int:
     return xoff_bytes * 3 // 4
 
 
-def _set_terminal_buffer(
-    topology: Topology, name: str, port: Port, pfc: Pfc | None, limit: int, xoff: int, xon: int
-) -> None:
-    _check_room(topology, name, limit)
+def _set_terminal_buffer(port: Port, pfc: Pfc | None, limit: int, xoff: int, xon: int) -> None:
     port.queue_limit_bytes = limit
     if pfc is not None:
         port.quanta = pfc.quanta
         port.ingress = IngressBuffer(pfc.priorities, xoff, xon, limit)
-
-
-def _check_room(topology: Topology, name: str, limit: int) -> None:
-    """Refuse a buffer that no frame fits in: it could pass nothing on."""
-    if limit < topology.frame_bytes:
-        raise RunError(
-            f"{name} ({show_bytes(limit)}) must hold a frame of {show_bytes(topology.frame_bytes)}"
-        )
 
 
 def find_path(topology: Topology, source: str, target: str, key: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -13,44 +14,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import OutputError
-from .completion import scenario_names
+from ..errors import OutputError, RunInterrupted, ScenarioError
+from . import BAD_INPUT, INTERRUPTED, say
+from .given import load_given, print_problems, scenario_argument, settings_option
 
 if TYPE_CHECKING:
     from ..build.network import Network
     from ..results.summary import RunResult
     from ..scenario.load import LoadedScenario
 
-INTERRUPTED = 130  # exit status, as shells have it: 128 + SIGINT
-
 
 @click.command("run", epilog="Example: wanrdma run perftest --set lines.0.distance='500 km'")
-@click.argument("scenario", shell_complete=scenario_names)
+@scenario_argument
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
     help="Write the trace here, not to NAME-SEED.h5.",
 )
-@click.option("--force", is_flag=True, help="Let -o overwrite a file.")
+@click.option("--force", is_flag=True, help="Let -o overwrite FILE and FILE.part.")
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**64 - 1),
+    type=int,
     metavar="N",
     help="Seed of everything random, in place of the scenario's.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a key of the scenario; may be repeated.",
-)
+@settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
 @click.option("--no-trace", is_flag=True, help="Write no HDF5 file.")
 @click.option("--quiet", is_flag=True, help="Print no tables and no progress.")
@@ -58,7 +52,7 @@ INTERRUPTED = 130  # exit status, as shells have it: 128 + SIGINT
 def command(
     context: click.Context,
     scenario: str,
-    output: Path | None,
+    output: str | None,
     force: bool,
     seed: int | None,
     settings: tuple[str, ...],
@@ -66,9 +60,10 @@ def command(
     no_trace: bool,
     quiet: bool,
 ) -> None:
-    """Emulate SCENARIO, a built-in's name or a YAML file, and say what came of it.
+    """Emulate SCENARIO and say what came of it.
 
-    The course of the run over time goes into an HDF5 file in the current folder.
+    SCENARIO is a built-in's name, a YAML file, or - for standard input. The course of the run over
+    time goes into an HDF5 file in the current folder.
 
     Exit status: 0 the work was done; 1 it ran, but the work is unfinished; 2 bad input, or
     nowhere to write; 130 interrupted.
@@ -77,18 +72,22 @@ def command(
         raise click.UsageError("-o names a trace, --no-trace wants none: give one of them.")
     if force and output is None:
         raise click.UsageError("--force goes with -o: without -o nothing is overwritten.")
+    if output == "-":
+        raise click.UsageError(
+            "-o - : a trace does not go to standard output; --json prints the figures there."
+        )
     unwritten: OutputError | None = None
+    cut_short = False
     try:
         from .. import api
-        from ..scenario.load import load
 
-        loaded = load(scenario, settings)
-        with _interrupts() as interrupts, _progress(not quiet and sys.stderr.isatty()) as shown:
+        loaded = load_given(scenario, settings)
+        with _Interrupts() as interrupts, _progress(quiet, as_json) as shown:
 
-            def on_slice(network: Network) -> None:
+            def on_slice(network: Network) -> bool:
+                interrupts.running = True
                 shown(network)
-                if interrupts.asked:
-                    raise KeyboardInterrupt  # the engine ends the run as stopped
+                return interrupts.asked
 
             try:
                 result = api.run(
@@ -104,63 +103,72 @@ def command(
                 if error.result is None:
                     raise
                 unwritten, result = error, error.result
+            except RunInterrupted as stop:
+                cut_short, result = True, stop.result
+    except ScenarioError as error:
+        if not as_json:
+            raise
+        print_problems(error.problems)
+        context.exit(BAD_INPUT)
     except KeyboardInterrupt:
-        click.echo("interrupted; nothing was kept", err=True)
+        say("interrupted; nothing was kept")
         context.exit(INTERRUPTED)
     if not quiet:
         for warning in result.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}")
     if as_json:
         _print(json.dumps(result.to_json(), indent=2, allow_nan=False))
     elif not quiet:
         _show(result, loaded)
     if unwritten is not None:
         raise unwritten
-    if interrupts.cut_short(result):
+    if cut_short or (interrupts.asked and result.status == "stopped"):
         kept = f"; what there is of the trace is in {result.trace}" if result.trace else ""
-        click.echo(
-            f"interrupted after {result.simulated_s:.6g} s of simulated time{kept}", err=True
-        )
+        say(f"interrupted after {result.simulated_s:.6g} s of simulated time{kept}")
         context.exit(INTERRUPTED)
     context.exit(0 if result.status == "completed" else 1)
 
 
 class _Interrupts:
-    """Ctrl-C: the first one asks the run to stop after its slice, the second stops at once."""
+    """What Ctrl-C does: it ends the compiling and building at once.
+
+    When the emulator runs, the first one asks it to stop after its slice, so as not to fall
+    between two steps of it; the next ends it at once.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.running = False
+        self.before: Any = None
 
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():  # no other hears signals
+            self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True  # also where the exception is lost in a callback of the compiler
+        if not self.running:
+            raise KeyboardInterrupt
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with suppress(OSError):
             # Not by Python's streams: one may be in the middle of a write.
             os.write(2, b"\nstopping; Ctrl-C again stops at once\n")
 
-    def cut_short(self, result: RunResult) -> bool:
-        """Tell whether it was the user that stopped the run, and not too late for that."""
-        return self.asked and result.status == "stopped"
+    def __exit__(self, *_error: object) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
 
 
 @contextmanager
-def _interrupts() -> Iterator[_Interrupts]:
-    """Take over Ctrl-C, so that it never falls between two steps of the emulator's state."""
-    interrupts = _Interrupts()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts  # only the main thread hears signals
-        return
-    before = signal.signal(signal.SIGINT, interrupts)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _progress(quiet: bool, as_json: bool) -> Iterator[Callable[[Network], None]]:
+    """Show on standard error how far a run is: simulated time, speed, share done, time left.
 
-
-@contextmanager
-def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
-    """Show on standard error how far a run is: simulated time, speed, share done, time left."""
-    if not shown:
+    Where that is no terminal, only say if the emulator has to be compiled first.
+    """
+    preparing, lasts = ("", False) if quiet else _preparing()
+    if quiet or not (sys.stderr.isatty() and os.environ.get("TERM")):
+        if lasts and not as_json:
+            say(f"{preparing}; this takes some 15 seconds")
         yield lambda _network: None
         return
     from rich.console import Console
@@ -172,18 +180,13 @@ def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
         TimeRemainingColumn,
     )
 
-    from ..kernels.jit import CACHE_FOLDER
     from ..results.summary import PS_A_SECOND, asked_bytes
+    from ..results.table import styles_wanted
 
-    compiled = CACHE_FOLDER is not None and any(CACHE_FOLDER.rglob("*.nbi"))
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Progress(
-        *columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as progress:
-        task = progress.add_task(
-            "loading the emulator" if compiled else "compiling the emulator, only this first time",
-            total=None,
-        )
+    console = Console(stderr=True, color_system="auto" if styles_wanted() else None)
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(preparing, total=None)
         began = time.perf_counter()
 
         def show_progress(network: Network) -> None:
@@ -200,19 +203,28 @@ def _progress(shown: bool) -> Iterator[Callable[[Network], None]]:
         yield show_progress
 
 
+def _preparing() -> tuple[str, bool]:
+    """Say what comes before a run, and whether it lasts."""
+    from ..kernels.jit import CACHE_FOLDER
+
+    if CACHE_FOLDER is None:
+        return "compiling the emulator: there is no folder to keep the machine code in", True
+    if any(CACHE_FOLDER.rglob("*.nbi")):
+        return "loading the emulator", False
+    return "compiling the emulator, only this first time", True
+
+
 def _show(result: RunResult, loaded: LoadedScenario) -> None:
     from ..results.table import new_console, show
 
-    console = new_console()
-    with console.capture() as captured:
-        show(result, loaded.scenario, result.network, console)
-    lines = captured.get().rstrip("\n").split("\n")
+    text = io.StringIO()
+    console = new_console(text, for_terminal=sys.stdout.isatty())
+    show(result, loaded.scenario, result.network, console)
+    lines = text.getvalue().rstrip("\n").split("\n")
     _print("\n".join(line.rstrip() for line in lines))  # cells are filled with blanks
 
 
 def _print(text: str) -> None:
-    if sys.stdout is None:
-        return  # closed before the program began
     # A name that the terminal's character set lacks must not lose the result.
     encoding = sys.stdout.encoding or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from statistics import median_low
 from typing import IO, TYPE_CHECKING
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 
 from ..scenario.units import show_bytes, show_rate, show_time
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from ..scenario.schema import Scenario
 
 PIPED_WIDTH = 110  # columns where there is no terminal to ask
+UNBOUNDED = 100_000  # columns, more than any table has
 MOST_FLOWS = 12  # listed one by one; more are grouped
 FULLEST_QUEUES = 5
 MOST_DROPS = 10
@@ -35,12 +40,26 @@ MEANINGS = {
 }
 
 
-def new_console(file: IO[str] | None = None) -> Console:
-    """Give a console (standard output's by default): plain, of one width, unless a terminal."""
-    console = Console(file=file, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    return console
+def new_console(file: IO[str] | None = None, *, for_terminal: bool = False) -> Console:
+    """Give a console that writes to ``file`` (standard output by default).
+
+    What it writes is plain and of one width, or as wide as the terminal that it is for.
+    """
+    return Console(
+        file=file,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        force_terminal=for_terminal,
+        color_system="auto" if for_terminal and styles_wanted() else None,
+        width=shutil.get_terminal_size().columns if for_terminal else PIPED_WIDTH,
+    )
+
+
+def styles_wanted() -> bool:
+    """Whether a terminal understands escape codes, and its user has not forbidden colours."""
+    known = os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return known and not os.environ.get("NO_COLOR")
 
 
 def show(result: RunResult, scenario: Scenario, network: Network, console: Console) -> None:
@@ -187,7 +206,8 @@ def _totals_table(result: RunResult) -> Table | None:
     rows = [(MEANINGS[key], count) for key, count in result.totals.items() if count]
     if not rows:
         return None
-    table = _table("what went wrong or was held back", ">count", "meaning")
+    table = _table("what went wrong or was held back", ">count")
+    table.add_column("meaning")  # sentences: the one column that may be folded
     for (name, meaning), count in rows:
         table.add_row(name, _count(count), meaning)
     return table
@@ -266,20 +286,25 @@ def _count(number: int) -> str:
 
 
 def _table(*columns: str) -> Table:
-    """Make a table; a column whose name begins with > is one of figures."""
+    """Make a table; a column whose name begins with > is one of figures. None is ever cut."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
-        figures = name.startswith(">")
-        table.add_column(
-            name.removeprefix(">"),
-            justify="right" if figures else "left",
-            no_wrap=figures,
-            overflow="fold",
-        )
+        justify: JustifyMethod = "right" if name.startswith(">") else "left"
+        table.add_column(name.removeprefix(">"), justify=justify, no_wrap=True)
     return table
 
 
 def _print_table(console: Console, table: Table | None) -> None:
-    if table is not None:
-        console.print()
-        console.print(table)
+    if table is None:
+        return
+    for column in table.columns:
+        if column.no_wrap:
+            column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
+    # A narrow terminal is to fold the lines itself: Rich would cut figures without a sign.
+    unbounded = console.options.update_width(UNBOUNDED)
+    needed = Measurement.get(console, unbounded, table).minimum
+    width = console.width
+    console.width = max(width, needed)
+    console.print()
+    console.print(table)
+    console.width = width

@@ -2,12 +2,14 @@
 
 Every axis is a named dimension scale, every variable has ``units`` and ``long_name``, and
 there are no types that netCDF lacks, so xarray, ncdump and h5py read the same. The file is
-written as ``X.h5.part`` and renamed when complete: a ``.part`` is a run that was cut short.
+written as ``X.h5.part`` and renamed when complete: a ``.part`` is of a run that goes on, or was
+cut short.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import itertools
 import os
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 LARGEST_CHUNK = 16_384  # values: small enough to read a part, large enough to compress
 LONGEST_STEM = 80  # characters of a scenario's name that go into a file's name
+BEING_WRITTEN = "another run is writing it, or was cut short"
 
 
 def reserve_trace(
@@ -50,10 +53,13 @@ def reserve_trace(
         path = _claim(loaded.scenario.name, seed)
     else:
         _check(path, force)
+        if not force and not _made(part_path(path)):  # just now, by another run
+            raise _taken(part_path(path), BEING_WRITTEN)
     try:
         _store(part_path(path), _image((), attributes))
     except OutputError:
-        drop_reserved(path)
+        if not force:  # else it may be an earlier run's
+            drop_reserved(path)
         raise
     return path
 
@@ -79,14 +85,19 @@ def flush_trace(path: Path, loaded: LoadedScenario, result: RunResult, command: 
 
 
 def write_trace(
-    path: Path, loaded: LoadedScenario, result: RunResult, command: str, complete: bool = True
+    path: Path,
+    loaded: LoadedScenario,
+    result: RunResult,
+    command: str,
+    complete: bool = True,
+    force: bool = False,
 ) -> Path:
     """Write the trace of a run and return where it lies.
 
     ``complete`` is false when the user cut the run short: the file then keeps the name ``.part``
-    and says so. The same scenario and seed give equal datasets; what differs from run to run
-    (wall time, command) is in the root attributes only. Raises OutputError, and leaves the last
-    ``.part`` that could be written.
+    and says so. ``force`` lets it replace a file. The same scenario and seed give equal datasets;
+    what differs from run to run (wall time, command) is in the root attributes only. Raises
+    OutputError, and leaves the last ``.part`` that could be written.
     """
     attributes = _all_attributes(loaded, result, command) | {"complete": np.uint8(complete)}
     part = part_path(path)
@@ -94,7 +105,10 @@ def write_trace(
         _store(part, _image(tuple(variables(result)), attributes))
         if not complete:
             return part
-        part.replace(path)
+        if force:
+            part.replace(path)
+        else:
+            _publish(part, path)
     except OSError as error:
         raise _unwritable(path, error) from error
     return path
@@ -102,6 +116,10 @@ def write_trace(
 
 def to_xarray(result: RunResult) -> Any:
     """Return the datasets of a run's trace as an ``xarray.Dataset``, without a file."""
+    for package in ("xarray", "h5netcdf"):
+        if importlib.util.find_spec(package) is None:
+            text = f"to_xarray needs {package}, of the extra: pip install -e '.[analysis]'"
+            raise ModuleNotFoundError(text, name=package)
     import xarray
 
     image = io.BytesIO(_image(tuple(variables(result)), {}))
@@ -114,16 +132,37 @@ def _claim(name: str, seed: int) -> Path:
     for number in itertools.count(1):
         suffix = f"-{number}" if number > 1 else ""
         path = Path(f"{stem}-{seed}{suffix}.h5")
-        if os.path.lexists(path):
+        if os.path.lexists(path) or not _made(part_path(path)):
             continue
-        try:
-            part_path(path).touch(exist_ok=False)
-        except FileExistsError:
-            continue  # another run, going on or cut short
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        if os.path.lexists(path):  # another run ended between the two looks
+            drop_reserved(path)
+            continue
         return path
     raise AssertionError("there is always another number")
+
+
+def _made(path: Path) -> bool:
+    """Make an empty file, and tell whether that was done: not where something is already."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def _publish(part: Path, path: Path) -> None:
+    """Give a finished ``.part`` its name, unless something has come to bear it meanwhile."""
+    try:
+        os.link(part, path)  # unlike a rename, never in the place of another file
+    except OSError:
+        if os.path.lexists(path):
+            text = f"will not overwrite {path}: it was made while the run went on"
+            raise OutputError(f"{text}; the trace is in {part}") from None
+        part.rename(path)  # a file system without links
+    else:
+        part.unlink()
 
 
 def _check(path: Path, force: bool) -> None:
@@ -132,6 +171,8 @@ def _check(path: Path, force: bool) -> None:
         path.lstat()
     except FileNotFoundError:
         pass
+    except ValueError:
+        raise OutputError(f"cannot write {str(path)!r}: a file's name has no zero byte") from None
     except OSError as error:  # a name too long, a folder that may not be entered
         raise _unwritable(path, error) from error
     if path.is_dir():
@@ -145,8 +186,11 @@ def _check(path: Path, force: bool) -> None:
         if not taken.is_file():
             raise OutputError(f"cannot write {taken}: it is not a plain file")
         if not force:
-            what = "it exists" if taken == path else "it is left from a run that was cut short"
-            raise OutputError(f"will not overwrite {taken}: {what} (--force overwrites it)")
+            raise _taken(taken, "it exists" if taken == path else BEING_WRITTEN)
+
+
+def _taken(path: Path, why: str) -> OutputError:
+    return OutputError(f"will not overwrite {path}: {why} (--force overwrites it)")
 
 
 def _store(path: Path, image: bytes) -> None:
@@ -158,10 +202,12 @@ def _store(path: Path, image: bytes) -> None:
         new.unlink(missing_ok=True)  # half of one, left by a kill; or a link, not to be followed
         new.write_bytes(image)
         new.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
+        if isinstance(error, OSError):
+            raise _unwritable(path, error) from error
+        raise
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

@@ -8,14 +8,14 @@ it follows from: ``load`` leaves it out if one of those is known to be wrong alr
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from . import rows
+from . import room, rows
 from .found import Found, Place, unknown_site
 from .units import show_bytes
 
 if TYPE_CHECKING:
     from .schema import Line, Nic, Site, Work
 
-CONVERGENCE = r"^\d{1,6}(\.\d{1,6})?:1$"
+CONVERGENCE = r"^[0-9]{1,6}(\.[0-9]{1,6})?:1$"
 CONVERGENCE_TOLERANCE = 0.01
 
 
@@ -35,6 +35,10 @@ def across(
     found += _windows(sites, nic)
     if nic is not None and None not in lines:
         found += _convergences(sites, [line for line in lines if line is not None], nic)
+    if nic is not None:
+        nics = {name: merged_nic(nic, site.nic) for name, site in sites.items() if site is not None}
+        found += room.check_buffers(sites, lines, nics) if len(nics) == len(sites) else []
+        found += room.check_queue_pairs(sites, traffic, nics)
     found += rows.check(sites, lines, traffic, row_names)
     return found
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ..theory import line_delay_ps
 from .schema import Scenario
 from .units import show_time
 
@@ -15,8 +14,7 @@ def derived(scenario: Scenario) -> list[str]:
     known = [f"{site} {ratio:.3g}:1" for site, ratio in ratios if ratio is not None]
     lines = []
     for line in scenario.lines:
-        there_ps = line_delay_ps(line.distance, line.delay) + 2 * line.otn.latency
-        lines.append(f"{'-'.join(line.between)} {show_time(2 * there_ps)}")
+        lines.append(f"{'-'.join(line.between)} {show_time(2 * line.way_ps)}")
     transfers = [work for work in scenario.traffic if work.is_transfer]
     flows = sum(len(scenario.pairs(work)) for work in transfers)
     said = []

@@ -1,12 +1,15 @@
 """What pydantic and the checks found, said to the person who wrote the file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import Problem
+from ..theory import ack_timeout_ps
 from . import checks, keys, like, schema, settings, yaml_file
 from .found import Found, Place, among
-from .units import shorten
+from .schema import MOST_TIMEOUT
+from .units import QuantityError, parse_time, shorten, show_time
 
 _NAMES = {
     schema.SITE_NAME: "a site's name is small letters, digits, - and _, a letter first",
@@ -31,6 +34,7 @@ _KINDS = {
     "finite_number": "a finite number",
     "int_from_float": "a whole number",
 }
+_NUMBER = re.compile(r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z/]{0,10})")
 
 
 def found_in(error: Mapping[str, Any]) -> list[tuple[Found, bool]]:
@@ -50,7 +54,7 @@ def found_in(error: Mapping[str, Any]) -> list[tuple[Found, bool]]:
 def _message(error: Mapping[str, Any], place: Place) -> str:
     kind, given = error["type"], error["input"]
     context = error.get("ctx", {})
-    got = "nothing" if given is None else shorten(given)
+    got = shorten(given)
     if kind == "missing":
         example = keys.example(place)
         return "is missing" + (f", for example '{example}'" if example else "")
@@ -61,14 +65,24 @@ def _message(error: Mapping[str, Any], place: Place) -> str:
         return str(context["error"]) + (f"; allowed: {', '.join(choices)}" if choices else "")
     if kind == "literal_error":
         choices = keys.choices(place)
+        if choices[0].isdigit():  # near spellings are no near numbers
+            as_number = _as_number(given, choices)
+            return f"got {got}{as_number}; allowed: {', '.join(choices)}"
         return f"got {got}; {among(str(given), choices)}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         limit = context[name]
         shown = f"{limit:g}" if isinstance(limit, float) else limit
         return f"must be {words} {shown}, got {got}"
+    if kind == "int_type" and place[-2:] == ("nic", "timeout") and (n := _exponent(given)):
+        timer = show_time(ack_timeout_ps(n))
+        return f"is the exponent n of 4.096 us x 2^n, no time; write {n} for {timer}"
     if kind in _KINDS:
-        return f"must be {_KINDS[kind]}, got {got}"
+        off = ""
+        if place[-2:] in (("fabric", "pfc"), ("fabric", "ecn")):
+            off = ", or 'none' to turn it off"
+        as_number = _as_number(given) if kind in ("int_type", "float_type") else ""
+        return f"must be {_KINDS[kind]}{off}, got {got}{as_number}"
     if kind == "string_pattern_mismatch":
         rule = _NAMES.get(context["pattern"], "letters, digits, '.', - and _ only")
         return f"got {got}; {rule}"
@@ -80,6 +94,24 @@ def _message(error: Mapping[str, Any], place: Place) -> str:
     if kind == "string_too_long":
         return f"must have at most {context['max_length']} characters"
     return f"{error['msg']}, got {got}"
+
+
+def _as_number(given: object, choices: Sequence[str] = ()) -> str:
+    """Say how to write a number that came as text: in quotes, or with a unit."""
+    match = _NUMBER.fullmatch(given) if isinstance(given, str) else None
+    if match is None or (choices and match[1] not in choices):
+        return ""
+    return f"; write {match[1]} without {'a unit' if match[2] else 'quotes'}"
+
+
+def _exponent(given: object) -> int | None:
+    """Return the exponent of the shortest ACK timer that is no shorter than a time."""
+    try:
+        time_ps = parse_time(given)
+    except QuantityError:
+        return None
+    fits = (n for n in range(1, MOST_TIMEOUT) if ack_timeout_ps(n) >= time_ps)
+    return next(fits, MOST_TIMEOUT) if time_ps else None
 
 
 def _unknown_key(place: Place) -> str:
@@ -100,6 +132,7 @@ class Places:
         self._file = file
         self._original = original
         self._edited = like.long_form(edited)
+        self._short = edited
         self._set_keys = {keys.canonical(settings.place_of(key)): key for key in set_keys}
 
     def problem(self, found: Found, *, of_key: bool) -> Problem:
@@ -108,12 +141,19 @@ class Places:
         for place in places:
             for set_place, key in self._set_keys.items():
                 if place[: len(set_place)] == set_place:
-                    below = _dotted(place[len(set_place) :])
+                    below = _dotted(self._as_written(place)[len(set_place) :])
                     return Problem(found.message, self._file, key=below, setting=key)
         given = [place for place in places if self._depth(place) == len(place)]
         place = (given or places)[0]
         line, column = yaml_file.position(self._original, place, of_key=of_key)
-        return Problem(found.message, self._file, line, column, _dotted(place))
+        return Problem(found.message, self._file, line, column, _dotted(self._as_written(place)))
+
+    def _as_written(self, place: Place) -> Place:
+        """Spell a place as it was: ``priority`` may stand for the first of ``priorities``."""
+        for short, long in schema.Pfc.short_keys.items():
+            if place[-2:] == (long, 0) and yaml_file.holds(self._short, (*place[:-2], short)):
+                return (*place[:-2], short)
+        return place
 
     def _depth(self, place: Place) -> int:
         return yaml_file.depth(self._edited, place)

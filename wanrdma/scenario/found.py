@@ -19,6 +19,15 @@ class Found:
         """Return the same, seen from further up."""
         return Found([(*place, *lower) for lower in self.places], self.message)
 
+    def extended(self, places: list[Place]) -> "Found":
+        """Return the same, following from these values too."""
+        return Found(self.places + places, self.message)
+
+
+def is_index(part: str) -> bool:
+    """Whether a part of a dotted key is the number of a list's entry."""
+    return part.isascii() and part.isdigit()
+
 
 def among(word: str, allowed: Collection[str], label: str = "allowed") -> str:
     """Write "did you mean 'x'? allowed: x, y" (the first part only if a word is near)."""

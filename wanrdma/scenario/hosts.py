@@ -7,7 +7,7 @@ from typing import Literal
 Host = tuple[str, int]
 """A host: its site and its number there, from 0."""
 
-_SELECTOR = re.compile(r"([^.\s]+)\.(?:(\*)|(\d{1,9})(?:-(\d{1,9}))?)")
+_SELECTOR = re.compile(r"([^.\s]+)\.(?:(\*)|([0-9]{1,9})(?:-([0-9]{1,9}))?)")
 
 
 def written_well(selector: str | None) -> str | None:
@@ -34,18 +34,32 @@ def expand(selector: str, sizes: Mapping[str, int]) -> list[Host]:
 
     Raises ValueError for hosts that a site does not have, KeyError for an unknown site.
     """
+    site, numbers = _numbers(selector, sizes)
+    return [(site, index) for index in numbers]
+
+
+def how_many(selector: str, sizes: Mapping[str, int]) -> int:
+    """Count the hosts that ``selector`` names, at most those that its site has."""
+    try:
+        return len(_numbers(selector, sizes)[1])
+    except ValueError:
+        return sizes[site_of(selector)]
+
+
+def _numbers(selector: str, sizes: Mapping[str, int]) -> tuple[str, range]:
+    """Return the site that ``selector`` names, and the numbers of its hosts."""
     match = _SELECTOR.fullmatch(selector)
     if match is None:
         raise ValueError(f"{selector!r} names no hosts")
     site, every, first, last = match.groups()
     size = sizes[site]
     if every:
-        return [(site, index) for index in range(size)]
+        return site, range(size)
     highest = int(last or first)
     if highest >= size:
         has = f"hosts 0 to {size - 1}" if size > 1 else "host 0 only"
         raise ValueError(f"{selector!r}: site {site!r} has {has}")
-    return [(site, index) for index in range(int(first), highest + 1)]
+    return site, range(int(first), highest + 1)
 
 
 def pair(sources: Sequence[Host], targets: Sequence[Host]) -> list[tuple[Host, Host]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import WanrdmaError
-from .found import among
+from .found import among, is_index
 from .schema import Scenario, Section
 from .units import quantity_pattern
 
@@ -134,7 +134,7 @@ def _below(whole: Schema, here: Schema, part: str, key: str) -> Schema:
     for one in _alternatives(whole, here):
         if "items" in one:
             entries: Schema = one["items"]
-            return entries if part.isdigit() else _below(whole, entries, part, key)
+            return entries if is_index(part) else _below(whole, entries, part, key)
         if "patternProperties" in one:
             return dict(next(iter(one["patternProperties"].values())))
         properties = one.get("properties", {})

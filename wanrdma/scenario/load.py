@@ -45,27 +45,30 @@ def load(path_or_name: str | Path, settings: Sequence[str] = ()) -> LoadedScenar
 
 def loads(text: str, settings: Sequence[str] = (), *, origin: str = "scenario") -> LoadedScenario:
     """Check a scenario given as YAML text; otherwise as ``load``."""
-    original = yaml_file.parse(text, origin)
+    problems: list[Problem] = []
+    original = yaml_file.parse(text, origin, problems)
     if not isinstance(original, dict):
         what = "is empty" if original is None else "must be a mapping (key: value) at the top"
-        raise ScenarioError([Problem(what, origin, 1, 1)])
+        raise ScenarioError([Problem(what, origin, 1, 1), *problems])
     data, wrong = yaml_file.plain(original, origin)
     edited = original
     set_keys: list[str] = []
-    problems: list[Problem] = []
     if settings:
         # Read anew: the original keeps the positions, this copy takes the settings.
-        edited = yaml_file.parse(text, origin)
-        set_keys, problems = apply_settings(edited, settings)
+        edited = yaml_file.parse(text, origin, [])
+        set_keys, refused = apply_settings(edited, settings)
+        problems += refused
         data, wrong = yaml_file.plain(edited, origin)
         text = yaml_file.dump(edited)
     places = explain.Places(origin, original, data, set_keys)
     scenario, found = _check(data)
     all_found = wrong + found
+    many = len(problems) + len(all_found) > MOST_TOLD
+    problems = problems[:MOST_TOLD]
     problems += [places.problem(one, of_key=of_key) for one, of_key in all_found[:MOST_TOLD]]
     if problems or scenario is None:
         told = sorted(dict.fromkeys(problems), key=_file_order)
-        if len(all_found) > MOST_TOLD:
+        if many:
             told.append(Problem("has more errors than these; put these right first", origin))
         raise ScenarioError(told)
     return LoadedScenario(scenario, text, origin)
@@ -78,6 +81,8 @@ def _file_order(problem: Problem) -> tuple[bool, int, int]:
 def _read(path_or_name: str | Path) -> str:
     """Return the text of a file or a built-in scenario."""
     given = str(path_or_name)
+    if not given:
+        raise ScenarioError([Problem("the scenario's name is empty; " + _choice())])
     path = Path(given)
     by_name = isinstance(path_or_name, str) and not path.suffix and path.name == given
     if by_name:
@@ -94,21 +99,40 @@ def _read(path_or_name: str | Path) -> str:
     return yaml_file.decode(data, given)
 
 
+def _choice() -> str:
+    names = ", ".join(catalogue.names())
+    return f"give a YAML file, or a built-in by name: {names}"
+
+
 def _check(data: Any) -> tuple[Scenario | None, list[tuple[Found, bool]]]:
     """Validate a plain mapping; findings come with whether they are about a key."""
     data, wrong_likes = like.resolve(data)
     found = [(one, False) for one in wrong_likes]
+    alike = _with_like(data)
     for one in wrong_likes:
         del data["sites"][one.places[0][1]]["like"]
     try:
         return Scenario.model_validate(data), found
     except ValidationError as error:
         errors = error.errors(include_url=False)
+    # Hosts that a site would have by its "like": what is wrong is told of that.
+    errors = [one for one in errors if one["type"] != "missing" or one["loc"] not in alike]
     for details in errors[: MOST_TOLD + 1]:
         found += explain.found_in(details)
     if any(details["loc"] for details in errors):  # the checks across sections did not run
         found += [(one, False) for one in _across_what_is_right(data)]
     return None, found
+
+
+def _with_like(data: Any) -> set[Place]:
+    """Return the place of the hosts of each site that has a "like"."""
+    sites = data.get("sites") if isinstance(data, dict) else None
+    named = sites.items() if isinstance(sites, dict) else ()
+    return {
+        ("sites", name, "hosts")
+        for name, site in named
+        if isinstance(site, dict) and "like" in site
+    }
 
 
 def _across_what_is_right(data: Any) -> list[Found]:

@@ -24,6 +24,7 @@ its unit (`329 km`), or `0`:
 
 The rate of links and lines may be that of several ports, `2 x 400 Gbps`. At a port's rate a byte
 must last a whole number of picoseconds. A size or a time is a whole number of bytes or picoseconds.
+A size in bits is written out, `8 Mbit`: `8 Mb` is refused, since it is easily meant as 8 MB.
 The column "unit" says what a value is in the trace and in Python.
 
 `SITE`, and `0` in `lines.0` and `traffic.0`, stand for any site's name and any entry of the list.
@@ -32,7 +33,8 @@ manual or a paper; "derived", worked out from other keys; "assumed", a plain cho
 
 What takes several keys to see is checked too: names of sites and rows, hosts that a site has,
 levels that may not cross (`xon`, `xoff`, `buffer`; `kmin`, `kmax`), a window that holds a packet, a
-given convergence, lines that lead to the receiver, rows that wait for each other.
+given convergence, lines that lead to the receiver, rows that wait for each other, buffers that hold
+a frame, at most 1,000,000 queue pairs in all.
 
 ## With `like`
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ..theory import line_delay_ps
 from . import checks, like
 from .found import Found
 from .hosts import Host, expand, pair, written_well
@@ -52,6 +53,9 @@ MOST_DELAY_PS_PER_M = 1e6
 """A millisecond a kilometre, two hundred times that of glass."""
 MOST_HEADER_BYTES = 4096
 """Headers larger than any payload are a slip; packets hold their size in 15 bits."""
+MOST_SEED = 2**63 - 1
+MOST_TIMEOUT = 31
+"""InfiniBand specification: the exponent has 5 bits."""
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 _Size = TypeVar("_Size", int, int | None)
@@ -170,7 +174,7 @@ class Nic(Section):
         "Exponent n of the ACK timer, 4.096 us x 2^n; 0: no timer.",
         source="published: default of HCCL and of NCCL since 2.23",
         ge=0,
-        le=31,
+        le=MOST_TIMEOUT,
     )
     timeout_detection: float = _figure(
         1.0,
@@ -502,6 +506,11 @@ class Line(Section):
     otn: Otn = _part("The terminals at its ends.")
     errors: Errors = _part("What it damages.")
 
+    @property
+    def way_ps(self) -> int:
+        """How long a bit takes from end to end: light and both terminals."""
+        return line_delay_ps(self.distance, self.delay) + 2 * self.otn.latency
+
 
 class Slots(Section):
     """A transfer in slots with credits, as collective libraries send."""
@@ -617,7 +626,7 @@ class Scenario(Section):
         examples=[[{"name": "write", "from": "a.0", "to": "b.0", "bytes": "1 GiB"}]],
     )
     seed: int = Field(
-        1, description="The same seed gives the same run.", ge=0, lt=2**63, examples=[1]
+        1, description="The same seed gives the same run.", ge=0, le=MOST_SEED, examples=[1]
     )
     stop: TimePs | None = Field(
         None,

@@ -8,7 +8,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ..errors import Problem, ScenarioError
 from . import keys, yaml_file
-from .found import Place, among
+from .found import Place, among, is_index
 from .schema import Scenario
 from .units import shorten
 
@@ -40,7 +40,7 @@ def apply_settings(tree: CommentedMap, settings: Sequence[str]) -> tuple[list[st
 
 def place_of(dotted: str) -> Place:
     """Return the place that a setting's key names; a number is a list index."""
-    return tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
+    return tuple(int(part) if is_index(part) else part for part in dotted.split("."))
 
 
 def _value(text: str) -> Any:
@@ -75,7 +75,7 @@ def _key(here: Any, annotation: Any, part: str, place: Place) -> str | int:
     """Return the key or list index that ``part`` is here."""
     above = ".".join(map(str, place))
     if isinstance(here, list):
-        if not part.isascii() or not part.isdigit() or int(part[:9]) >= len(here):
+        if not is_index(part) or int(part[:9]) >= len(here):
             has = f"0 to {len(here) - 1}" if len(here) > 1 else "0 only" if here else "none"
             raise _RefusedError(f"no entry {part[:40]!r} in {above}, which has {has}")
         return int(part)

@@ -27,6 +27,8 @@ MOST_DISTANCE_M = 20_000e3
 MOST_PORTS = 1024
 LEAST_BPS = 10**6
 
+LARGEST_NUMBER = 2**1000
+
 # Short, and its exponent too: "1e999999999 B" would otherwise fill the memory.
 _NUMBER = r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,2})?"
 _UNIT = "[A-Za-z\u00b5\u03bc]+"  # the two letters that people use for micro
@@ -82,6 +84,8 @@ _RATE = _Kind(
     "400 Gbps",
     ("bps", "kbps", "Mbps", "Gbps", "Tbps", "Mb/s", "Gb/s", "Tb/s"),
 )
+_MEANT_AS_BYTES = ("b", "kb", "Mb", "Gb", "Tb")
+"""Bits, in a rate; of a size they would be a slip, eight times too small."""
 _DELAY = _Kind(
     "a delay per length", "picosecond/meter", "4.9 us/km", ("us/km", "ns/m", "ps/m", "ms/km")
 )
@@ -129,6 +133,10 @@ def _nearest_unit(unit: str, kind: _Kind) -> str | None:
 
 def shorten(value: object, most: int = 60) -> str:
     """Write a value for a message, on one line and not longer than ``most`` characters."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return "a number too large for anything"  # which Python would refuse to write
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= most else text[: most - 3] + "..."
 
@@ -154,6 +162,10 @@ def _quantity(value: object, kind: _Kind) -> Fraction:
             )
         raise QuantityError(f"{shorten(value)} is not {kind.name} like '{kind.example}'")
     number, unit = match[1], re.sub(r"\s", "", match[2])
+    if kind is _SIZE and unit in _MEANT_AS_BYTES:
+        raise QuantityError(
+            f"{shorten(value)} is in bits; write {unit[:-1]}B for bytes, {unit}it for bits"
+        )
     quantity = Fraction(number) * _factor(unit, kind)
     if quantity < 0:
         raise QuantityError(f"{shorten(value)} is negative; {kind.name} is 0 or more")
@@ -339,7 +351,10 @@ def _unit_pattern(kind: _Kind) -> str:
         _RATE.name: (_SIZE, _TIME),
         _DELAY.name: (_TIME, _LENGTH),
     }
-    patterns = [named(kind)] if named(kind) else []
+    own = named(kind)
+    if kind is _SIZE:
+        own = "|".join(unit for unit in own.split("|") if unit not in _MEANT_AS_BYTES)
+    patterns = [own] if own else []
     if kind.name in over:
         above, below = over[kind.name]
         patterns.append(rf"(?:{named(above)})\s*/\s*(?:{named(below)})")

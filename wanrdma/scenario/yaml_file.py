@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +9,15 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.composer import Composer
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import CollectionNode, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import Problem, ScenarioError
 from .found import Found, Place
-from .units import shorten
+from .units import LARGEST_NUMBER, shorten
 
 MOST_FILE_BYTES = 512 * 1024
 MOST_WRITTEN = 25_000
@@ -27,7 +26,6 @@ MOST_MERGED = 25_000
 MOST_VALUES = 500_000
 """After aliases are expanded: a few hundred bytes of YAML can stand for billions of values."""
 MOST_DEPTH = 50
-LARGEST_NUMBER = 2**1000
 
 _SHORT_KEYS = {"priorities": "priority"}
 
@@ -71,6 +69,10 @@ class _Composer(Composer):
         if self.written > MOST_WRITTEN:
             text = f"has more than {MOST_WRITTEN} keys and values, the most that are read"
             raise _RefusedError(problem=text, problem_mark=event.start_mark)
+        if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
+            tag = shorten(str(event.tag).replace("tag:yaml.org,2002:", "!!"))
+            text = f"has the tag {tag}; a scenario has no use for tags, leave it out"
+            raise _RefusedError(problem=text, problem_mark=event.start_mark)
         if index is None and isinstance(parent, MappingNode):
             named = self.anchors.get(event.anchor) if isinstance(event, AliasEvent) else None
             if isinstance(event, CollectionStartEvent) or isinstance(named, CollectionNode):
@@ -91,9 +93,39 @@ class _Composer(Composer):
             raise _RefusedError(problem=text, problem_mark=event.start_mark)
 
 
+class _Constructor(RoundTripConstructor):
+    """Collects keys that are given twice, and says where a number is that cannot be read."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.twice: list[tuple[str, Any, int]] = []  # key, where again, line of the first
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Make a value of what was written."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as error:
+            what = str(error)
+            if node.tag.endswith(":int"):  # Python reads at most some thousand digits
+                what = "a number too large for anything"
+            text = f"cannot be read: {what}"
+            raise _RefusedError(problem=text, problem_mark=node.start_mark) from None
+
+    def check_mapping_key(
+        self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
+    ) -> bool:
+        """Tell whether a key is new in its mapping."""
+        try:
+            return bool(super().check_mapping_key(node, key_node, mapping, key, value))
+        except DuplicateKeyError:
+            self.twice.append((key, key_node.start_mark, mapping.lc.key(key)[0]))
+            return False
+
+
 def _yaml() -> YAML:
     yaml = YAML(typ="rt", pure=True)
     yaml.Composer = _Composer
+    yaml.Constructor = _Constructor
     yaml.preserve_quotes = True
     yaml.width = 4096  # do not fold people's lines
     yaml.max_depth = MOST_DEPTH + 2  # older versions ignore it and meet Python's own limit
@@ -101,21 +133,21 @@ def _yaml() -> YAML:
     return yaml
 
 
-def parse(text: str, file: str) -> Any:
-    """Read one YAML document, keeping comments and positions. Raises ScenarioError."""
+def parse(text: str, file: str, problems: list[Problem] | None = None) -> Any:
+    """Read one YAML document, keeping comments and positions. Raises ScenarioError.
+
+    Keys that are given twice are added to ``problems``, and count as they were given first;
+    without ``problems`` they are an error like others.
+    """
 
     def refuse(message: str, line: int | None = None, column: int | None = None) -> ScenarioError:
         return ScenarioError([Problem(message, file, line, column)])
 
+    yaml = _yaml()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _yaml().load(text)
-    except DuplicateKeyError as error:
-        mark = error.problem_mark
-        match = re.search(r'found duplicate key "(.*?)" with', str(error.problem), re.DOTALL)
-        key = shorten(match[1] if match else "?")
-        raise refuse(f"key {key} is given twice", mark.line + 1, mark.column + 1) from None
+            tree = yaml.load(text)
     except _RefusedError as error:
         mark = error.problem_mark
         raise refuse(str(error.problem), mark.line + 1, mark.column + 1) from None
@@ -125,6 +157,8 @@ def parse(text: str, file: str) -> Any:
         what = f"is not YAML: {what or 'cannot be read'}"
         if "maximum depth" in what:
             what = f"is nested more than {MOST_DEPTH} levels deep"
+        if "found character '\\t'" in what:
+            what = "has a tab where YAML allows none; indent with blanks, not tabs"
         if mark is None:
             raise refuse(what) from None
         raise refuse(what, mark.line + 1, mark.column + 1) from None
@@ -142,6 +176,20 @@ def parse(text: str, file: str) -> Any:
         # ruamel.yaml lets its own assertions and Python's limits (an integer of 5000 digits)
         # escape on some malformed text.
         raise refuse(f"is not YAML that can be read: {shorten(str(error), 200)}") from None
+    twice = [
+        Problem(
+            f"key {shorten(key)} is given twice, first in line {first + 1}",
+            file,
+            mark.line + 1,
+            mark.column + 1,
+        )
+        for key, mark, first in yaml.constructor.twice
+    ]
+    if problems is not None:
+        problems += twice
+    elif twice:
+        raise ScenarioError(twice)
+    return tree
 
 
 def dump(tree: Any) -> str:
@@ -212,6 +260,15 @@ def depth(tree: Any, place: Place) -> int:
     return steps
 
 
+def holds(tree: Any, place: Place) -> bool:
+    """Whether a plain tree has a value at just this place."""
+    for key in place:
+        if not isinstance(tree, Mapping) or key not in tree:
+            return False
+        tree = tree[key]
+    return True
+
+
 _NOTHING = object()
 
 
@@ -244,15 +301,13 @@ def position(tree: Any, place: Place, *, of_key: bool = False) -> tuple[int, int
             return here
         last = index == len(place) - 1
         short_form = not last and not isinstance(below, (Mapping, list))
-        at_value = not of_key and (last or short_form)
-        try:
-            if isinstance(tree, CommentedMap):
-                line, column = tree.lc.value(spelled) if at_value else tree.lc.key(spelled)
+        # Of an empty value ruamel.yaml tells where the next key is.
+        at_value = not of_key and (last or short_form) and below is not None
+        if isinstance(tree, (CommentedMap, CommentedSeq)):
+            # Nothing for what came by a merge key (<<): stay at what is above.
+            written = (tree.lc.data or {}).get(spelled)
+            if written:
+                line, column = written[2:] if at_value and len(written) == 4 else written[:2]
                 here = (line + 1, column + 1)
-            elif isinstance(tree, CommentedSeq):
-                line, column = tree.lc.item(spelled)
-                here = (line + 1, column + 1)
-        except KeyError:  # it came by a merge key (<<): stay at what is above
-            pass
         tree = below
     return here
