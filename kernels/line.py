@@ -42,6 +42,7 @@ def take_from_line(run, line_index):
 def hand_over(run, line):
     """Let the receiver know of all that was sent. `run` is the receiver's."""
     line.visible = line.sent
+    line.freed = line.received
     announce(run, line)
 
 
@@ -64,5 +65,7 @@ def room_on_lines(run):
     room = run.packets_count
     for place in range(run.own_lines_count):
         line = get_line(run, get_own_line(run, place))
-        room = min(room, line.ring_count - (line.sent - line.received))
+        # Of another group's hand it is known only what it had taken at the last meeting.
+        freed = line.received if line.is_inside else line.freed
+        room = min(room, line.ring_count - (line.sent - freed))
     return room

@@ -172,7 +172,10 @@ line = _record(
         ("ring_count", "i8"),  # packets that it can hold, a power of 2
         ("is_inside", "i8"),  # 1: both ends are of one group, and meet at every packet
     ],
-    [("sent", "i8")],  # packets ever put on it
+    [
+        ("sent", "i8"),  # packets ever put on it
+        ("freed", "i8"),  # of these, those that had left it when the two last met
+    ],
     [
         ("received", "i8"),  # packets that have left it
         ("visible", "i8"),  # one past the last packet that the receiver may know of
@@ -427,6 +430,12 @@ class Tables(NamedTuple):
     def total(self, name: str) -> int:
         """Sum a counter of the run over the groups."""
         return int(self.run[name].sum())
+
+    def bytes(self) -> int:
+        """Return the memory of all tables."""
+        tables = [table for table in self if not isinstance(table, list)]
+        tables += [*self.rings, *(table for group in self.groups for table in group)]
+        return sum(int(table.nbytes) for table in tables)
 
     def log_rows(self) -> Any:
         """Return the log of all groups by time, then site, then in the order of events."""

@@ -1,16 +1,17 @@
-"""The same scenario and seed: the same tables, to the last byte, wherever and however they run."""
+"""The same scenario and seed: the same datasets, to the last byte, however they are run."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from validation.runs import Trial
+from validation.runs import Groups, Trial
 
 from wanrdma import engine
-from wanrdma.kernels import tables as kt
+from wanrdma.results.variables import variables
 
 ERRORS = ["lines.0.errors.post_fec_ber=1e-8"]
 RUNS: dict[str, list[str]] = {
@@ -22,22 +23,21 @@ RUNS: dict[str, list[str]] = {
 every_scenario = pytest.mark.parametrize("name", RUNS)
 
 
-def finished(name: str, seed: int, *settings: str) -> Trial:
-    trial = Trial(name, *RUNS[name], *settings, seed=seed)
-    trial.run()
+def finished(
+    name: str, seed: int, *settings: str, groups: Groups = None, threads: int | None = None
+) -> Trial:
+    trial = Trial(name, *RUNS[name], *settings, seed=seed, groups=groups)
+    trial.run(threads=threads)
     return trial
 
 
 def digests(trial: Trial) -> dict[str, str]:
-    """Return a hash of each table; where in memory the tables lie is not looked at."""
-    trial.tables.run[[f"{table}_at" for table in kt.TABLE_NAMES]] = 0
-    trial.tables.lines["ring_at"] = 0
-    tables = trial.tables._asdict()
-    named = [(name, table) for name, table in tables.items() if not isinstance(table, list)]
-    named += [(f"ring {i}", ring) for i, ring in enumerate(tables["rings"])]
-    for g, group in enumerate(tables["groups"]):
-        named += [(f"{name} of group {g}", table) for name, table in group._asdict().items()]
-    return {name: hashlib.sha256(table.tobytes()).hexdigest() for name, table in named}
+    """Return a hash of each dataset of the trace."""
+    assert trial.result is not None
+    return {
+        one.name: hashlib.sha256(pickle.dumps(np.asarray(one.values).tolist())).hexdigest()
+        for one in variables(trial.result)
+    }
 
 
 @every_scenario
@@ -65,9 +65,10 @@ def test_the_same_in_two_processes(name: str) -> None:
 def test_the_same_however_it_is_sliced(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slices are 100 ms of this machine's time, so no two runs have the same."""
     usual = digests(finished(name, seed=5))
-    monkeypatch.setattr(engine, "FIRST_SLICE_EVENTS", 1)
     monkeypatch.setattr(engine, "SLICE_S", 1e-6)
-    assert digests(finished(name, seed=5)) == usual
+    monkeypatch.setattr(engine, "SLICE_EVENTS", 997)
+    for groups in (None, [["a", "b", "tianjin", "langfang"]]):
+        assert digests(finished(name, seed=5, groups=groups)) == usual
 
 
 @every_scenario
@@ -83,6 +84,21 @@ def test_another_seed_meets_other_errors(name: str) -> None:
 def test_another_seed_without_errors_is_the_same() -> None:
     """On one path and a clean line nothing is random but the seed itself."""
     first, second = (finished("perftest", seed, "lines.0.errors.post_fec_ber=0") for seed in (5, 6))
-    assert (first.tables.run["seed"][0], second.tables.run["seed"][0]) == (5, 6)
-    second.tables.run["seed"] = 5
     assert digests(first) == digests(second)
+
+
+APART = {
+    "100 m": ["lines.0.distance=0.1 km", "traffic.0.bytes=1 MiB"],
+    "10,000 km": ["lines.0.distance=10000 km", "traffic.0.bytes=64 MiB"],
+}
+
+
+@pytest.mark.parametrize("settings", [[], *APART.values()], ids=["as it is", *APART])
+@every_scenario
+def test_the_same_for_any_groups_and_threads(name: str, settings: list[str]) -> None:
+    together = finished(name, 5, *settings, groups=[["a", "b", "tianjin", "langfang"]])
+    assert len(together.tables.groups) == 1
+    for threads in (1, 2, 3):
+        apart = finished(name, 5, *settings, groups=[], threads=threads)
+        assert len(apart.tables.groups) == 2
+        assert digests(apart) == digests(together)

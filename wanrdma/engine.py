@@ -29,6 +29,7 @@ STILL_PS = 100_000_000_000  # 0.1 s in which no packet moved: look whether one e
 SLICE_S = 0.1
 ALL_EVENTS = 1 << 60
 FIRST_WINDOW_PS = 100_000_000  # 100 us; longer as long as that does not take long
+LEAST_WINDOW_PS = 1_000_000  # 1 us
 LEAST_WORK_S = 170e-6  # a window of less is sooner done on one thread than handed to two
 NOTHING_MOVES = -1
 SHORT = (loop.PACKETS_SHORT, loop.PROBES_SHORT, loop.LOG_SHORT, loop.LINES_SHORT)
@@ -147,7 +148,7 @@ class _Windows:
                 return loop.NOTHING_LEFT
             self.worked_s = time.perf_counter() - began
             if self.worked_s > SLICE_S and not alone:
-                window_ps = max(1, window_ps // 2)
+                window_ps = max(LEAST_WINDOW_PS, window_ps // 2)
             elif self.worked_s < SLICE_S / 4 and not alone:
                 window_ps = min(2 * window_ps, self.least_delay_ps)
             self._look_up()
@@ -272,8 +273,9 @@ def _enlarge(network: Network) -> None:
             group = group._replace(log=_more_rows(group.log))
         tables.groups[g] = group
     for i, line in enumerate(tables.lines):
-        if line["sent"] - line["received"] == len(tables.rings[i]):
-            tables.rings[i] = _larger_ring(tables.rings[i], int(line["received"]))
+        freed = int(line["received"] if line["is_inside"] else line["freed"])
+        if line["sent"] - freed == len(tables.rings[i]):
+            tables.rings[i] = _larger_ring(tables.rings[i], freed)
     tables.locate()
 
 

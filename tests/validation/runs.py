@@ -8,6 +8,8 @@ nothing, no other.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from wanrdma import engine
 from wanrdma.build import build
 from wanrdma.kernels import tables as kt
@@ -16,15 +18,19 @@ from wanrdma.scenario import load, loads
 
 NEXT_TO_NOTHING = -1e-300  # ln(1 - BER): the gap after the frame that is lost is 2^62 bits
 
+Groups = Sequence[Sequence[str]] | None
+
 
 class Trial:
     """One run. ``scenario`` is the name of a built-in one, or YAML text."""
 
-    def __init__(self, scenario: str, *settings: str, seed: int = 1) -> None:
+    def __init__(self, scenario: str, *settings: str, seed: int = 1, groups: Groups = None) -> None:
         read = loads if "\n" in scenario else load
         self.loaded = read(scenario, settings)
         self.seed = seed
-        self.network = build(self.loaded.scenario, seed)
+        known = self.loaded.scenario.sites
+        wished = None if groups is None else [[s for s in group if s in known] for group in groups]
+        self.network = build(self.loaded.scenario, seed, groups=wished)
 
     @property
     def tables(self) -> kt.Tables:
@@ -52,9 +58,10 @@ class Trial:
         row["error_gap_bits"] = 8 * exposed_bytes
         row["error_draws"] = 1  # the first gap has been drawn
 
-    def run(self, *, probe: bool = False) -> RunResult:
+    def run(self, *, probe: bool = False, threads: int | None = None) -> RunResult:
         """Run to the end, and keep and return what came of it."""
-        outcome = engine.run(self.network, stop_ps=self.loaded.scenario.stop, probe=probe)
+        stop_ps = self.loaded.scenario.stop
+        outcome = engine.run(self.network, stop_ps=stop_ps, probe=probe, threads=threads)
         self.result = summarise(self.loaded.scenario, self.network, outcome, self.seed)
         return self.result
 
@@ -74,6 +81,7 @@ class Trial:
         """Return (port that it arrived at, kind, PSN) of each frame that was lost to errors."""
         rows = self.probes
         hit = rows[(rows["is_arrival"] == 1) & (rows["flags"] & kt.DAMAGED > 0)]
+        hit = hit[np.argsort(hit["time_ps"], kind="stable")]
         return [
             (self.network.port_names[row["port"]], int(row["kind"]), int(row["psn"])) for row in hit
         ]

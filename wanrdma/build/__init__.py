@@ -30,4 +30,4 @@ def build(
     chosen = scenario.seed if seed is None else seed
     topology = build_topology(scenario)
     plan = plan_work(scenario, topology, chosen)
-    return assemble(topology, plan, group_sites(topology, plan, groups), chosen, bins)
+    return assemble(topology, plan, group_sites(topology, groups), chosen, bins)

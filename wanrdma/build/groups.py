@@ -1,4 +1,4 @@
-"""Which sites are emulated as one: those that are near, and those whose work hangs together.
+"""Which sites are emulated as one: those that are near each other.
 
 Groups advance apart for as long as light takes between them (kernels/windows.py). The shorter
 the line, the less there is to do before they must meet again.
@@ -7,24 +7,21 @@ the line, the less there is to do before they must meet again.
 from collections.abc import Iterable, Sequence
 
 from .topology import NO_LINE, Topology
-from .work import WorkPlan
 
 SHORTEST_APART_PS = 20_000_000  # 20 us, 4 km: a full 400G port does 100 us of work in it
 
 
-def group_sites(
-    topology: Topology, plan: WorkPlan, wished: Sequence[Sequence[str]] | None = None
-) -> list[int]:
+def group_sites(topology: Topology, wished: Sequence[Sequence[str]] | None = None) -> list[int]:
     """Return the group of each site, numbered from 0 in the order of the sites.
 
     `wished` takes the place of the choice by distance; sites that it leaves out are alone.
-    Sites of which one has an operation that waits for what happens at the other are always
-    together: what one may do at a time must depend on no other group at that time.
+    Any choice gives the same results: no operation depends on one of another site except by a
+    message (scenario/rows.py sees to it).
     """
     pairs = _near(topology) if wished is None else _neighbours(topology, wished)
     sites = list(topology.scenario.sites)
     group = list(range(len(sites)))
-    for one, other in [*pairs, *_dependent(topology, plan)]:
+    for one, other in pairs:
         low, high = sorted((group[one], group[other]))
         group = [low if g == high else g for g in group]
     order = {g: k for k, g in enumerate(sorted(set(group)))}
@@ -42,16 +39,3 @@ def _neighbours(topology: Topology, groups: Sequence[Sequence[str]]) -> Iterable
     for group in groups:
         for name in group[1:]:
             yield sites.index(group[0]), sites.index(name)
-
-
-def _dependent(topology: Topology, plan: WorkPlan) -> Iterable[tuple[int, int]]:
-    """Give the sites of operations that wait for each other without a message between them."""
-    for operation in plan.operations:
-        sent, delivered = plan.sites_of(operation, topology)
-        for others, site in (
-            (operation.after_sent, sent),
-            (operation.after_delivered, delivered),
-            ([operation.feeds] if operation.feeds >= 0 else [], delivered),
-        ):
-            for other in others:
-                yield site, plan.sites_of(plan.operations[other], topology)[0]

@@ -18,6 +18,7 @@ except KeyboardInterrupt:  # a tenth of a second in which a traceback would tell
     sys.exit(INTERRUPTED)
 
 COMMANDS = {
+    "bench": "wanrdma.cli.bench",
     "run": "wanrdma.cli.run",
     "scenarios": "wanrdma.cli.scenarios",
     "schema": "wanrdma.cli.schema",
