@@ -12,7 +12,6 @@ import ctypes
 from functools import lru_cache
 
 import numpy as np
-from llvmlite.ir import VectorType
 from numba import from_dtype, types
 from numba.core import config
 from numba.extending import intrinsic
@@ -149,18 +148,16 @@ def _row_at(dtype):
 
 
 def _copier(dtype):
-    """Return a function (source, target) that copies a record of a table, as one vector."""
+    """Return a function (source, target) that copies a record of a table, all its words at once."""
     record = from_dtype(dtype)
 
     @intrinsic
     def copy(_typing, _source, _target):
         def make(context, builder, _signature, arguments):
-            word = context.get_value_type(types.int64)
-            whole = VectorType(word, dtype.itemsize // 8).as_pointer()
+            words = types.UniTuple(types.int64, dtype.itemsize // INT64.itemsize)
+            whole = context.get_value_type(words).as_pointer()
             source, target = (builder.bitcast(record, whole) for record in arguments)
-            value = builder.load(source)
-            value.align = 16
-            builder.store(value, target).align = 16
+            builder.store(builder.load(source), target)
             return context.get_dummy_value()
 
         return types.void(record, record), make

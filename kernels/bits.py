@@ -32,8 +32,8 @@ if config.DISABLE_JIT:
 
     def lowest_bit(word):
         """Return the number of the lowest bit that is set in an int64 that is not 0."""
-        return (word & -word).bit_length() - 1
+        return (int(word) & -int(word)).bit_length() - 1
 
     def highest_bit(word):
         """Return the number of the highest bit that is set in an int64 that is not 0."""
-        return word.bit_length() - 1
+        return int(word).bit_length() - 1

@@ -76,14 +76,14 @@ def test_ctrl_c_keeps_what_there_is_and_goes_on_to_whoever_called(trace, tmp_pat
 
 
 def test_ctrl_c_that_comes_with_the_end_keeps_all_and_is_not_swallowed(tmp_path, monkeypatch):
-    real = wanrdma.engine._advance
+    real = wanrdma.engine._Windows.run
 
     def pressed(*arguments: object) -> int:
         code = real(*arguments)
         signal.raise_signal(signal.SIGINT)
         return code
 
-    monkeypatch.setattr("wanrdma.engine._advance", pressed)
+    monkeypatch.setattr("wanrdma.engine._Windows.run", pressed)
     with pytest.raises(RunInterrupted) as stop:
         wanrdma.run(wanrdma.load("perftest", **TINY), trace=tmp_path / "x.h5")
     assert stop.value.result.status == "completed"

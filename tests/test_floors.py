@@ -20,6 +20,7 @@ FLOORS = {
     "wanrdma.engine": 2,
     "wanrdma.results": 2,
     "wanrdma.api": 3,
+    "wanrdma.bench": 3,
     "wanrdma.cli": 4,
 }
 LIBRARIES = {
@@ -32,6 +33,7 @@ LIBRARIES = {
     "wanrdma.engine": {"numba", "numpy"},
     "wanrdma.results": {"h5py", "numpy", "rich", "xarray"},
     "wanrdma.api": set(),
+    "wanrdma.bench": {"numpy"},
     "wanrdma.cli": {"click", "rich"},
 }
 NO_KERNELS = {"wanrdma.errors", "wanrdma.theory", "wanrdma.scenarios", "wanrdma.scenario"}

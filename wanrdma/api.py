@@ -81,6 +81,7 @@ def run(
     trace: str | os.PathLike[str] | None = None,
     numbered_trace: bool = False,
     force: bool = False,
+    threads: int | None = None,
     on_slice: Callable[[Network], object] | None = None,
     command: str = "",
 ) -> RunResult:
@@ -89,8 +90,9 @@ def run(
     ``seed`` takes the place of the scenario's. ``trace`` names an HDF5 file to write, and
     ``force`` lets it replace one; with ``numbered_trace`` it is NAME-SEED.h5 in the current folder,
     numbered if taken. While the run goes on, what there is so far is in ``X.h5.part``.
-    ``on_slice`` is called once the emulator is compiled and then about every 100 ms; if it
-    returns true the run ends, as stopped. ``command`` is kept in the trace.
+    ``threads`` (default: the cores there are) may work at the same time, one a site at most; that
+    changes no result. ``on_slice`` is called once the emulator is compiled and then about every
+    100 ms; if it returns true the run ends, as stopped. ``command`` is kept in the trace.
 
     Raises ScenarioError for a scenario that cannot be used, OutputError if the trace cannot be
     written; its ``result`` is then what the run came to, if it was over. Ctrl-C raises
@@ -100,7 +102,7 @@ def run(
     number = _seed(loaded.scenario.seed if seed is None else seed)
     slices = _Slices(on_slice)
     if trace is None and not numbered_trace:
-        result, outcome = _emulate(loaded, number, slices)
+        result, outcome = _emulate(loaded, number, slices, threads)
         if outcome.interrupted and not slices.asked_to_stop:
             raise RunInterrupted(result)
         return result
@@ -114,7 +116,7 @@ def run(
     )
     slices.flushes = _Flushes(path, loaded, number, command)
     try:
-        result, outcome = _emulate(loaded, number, slices)
+        result, outcome = _emulate(loaded, number, slices, threads)
     except BaseException:
         traces.drop_reserved(path)
         raise
@@ -161,13 +163,15 @@ def _seed(given: object) -> int:
     raise ScenarioError([Problem(text, key="seed")])
 
 
-def _emulate(loaded: LoadedScenario, seed: int, slices: _Slices) -> tuple[RunResult, Outcome]:
+def _emulate(
+    loaded: LoadedScenario, seed: int, slices: _Slices, threads: int | None
+) -> tuple[RunResult, Outcome]:
     from . import engine
     from .build import build
     from .results.summary import summarise
 
     network = build(loaded.scenario, seed)
-    outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=slices)
+    outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=slices, threads=threads)
     return summarise(loaded.scenario, network, outcome, seed), outcome
 
 

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
 )
 @settings_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value and nothing else.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Work on so many sites at a time (default: the cores there are). Changes no result.",
+)
 @click.option("--no-trace", is_flag=True, help="Write no HDF5 file.")
 @click.option("--quiet", is_flag=True, help="Print no tables and no progress.")
 @click.pass_context
@@ -57,6 +63,7 @@ def command(
     seed: int | None,
     settings: tuple[str, ...],
     as_json: bool,
+    threads: int | None,
     no_trace: bool,
     quiet: bool,
 ) -> None:
@@ -96,6 +103,7 @@ def command(
                     trace=output,
                     numbered_trace=not no_trace,
                     force=force,
+                    threads=threads,
                     on_slice=on_slice,
                     command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 )
