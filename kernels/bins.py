@@ -1,13 +1,15 @@
 """Time series in a fixed number of bins: when they are full, each two become one.
 
 So a run of a microsecond and one of a day cost the same memory, and idle time costs nothing.
+All rows of a bin lie side by side in memory: that is how they are written.
 """
 
 import numpy as np
 
 from .access import get_flow, get_lane, get_own_flow, get_own_port, get_port, load, store
+from .bits import highest_bit
 from .jit import entry, jit
-from .pfc import paused_until
+from .pfc import open_pause
 from .serve import settle
 from .tables import PRIORITIES
 
@@ -64,7 +66,7 @@ def _store_flows(run):
     for place in range(run.own_flows_count):
         f = get_own_flow(run, place)
         flow = get_flow(run, f)
-        _add(run.goodput_bins_at, f * run.bins + run.bin, flow.bin_bytes)
+        _add(run.goodput_bins_at, run.bin * run.flows_count + f, flow.bin_bytes)
         flow.bin_bytes = 0
 
 
@@ -73,15 +75,18 @@ def _store_ports(run, end_ps):
     for place in range(run.own_ports_count):
         p = get_own_port(run, place)
         port = get_port(run, p)
-        at = p * run.bins + run.bin
+        at = run.bin * run.ports_count + p
         largest = max(load(run.queue_bins_at, at), port.bin_max_queued_bytes)
         store(run.queue_bins_at, at, largest)
         settle(run, p, end_ps)
         port.bin_max_queued_bytes = port.queued_bytes
         if port.rx_pause > 0:
-            total = 0
-            for priority in range(PRIORITIES):
-                total += paused_until(get_lane(run, p * PRIORITIES + priority), end_ps)
+            total = port.paused_ps
+            paused = port.paused
+            while paused:
+                priority = highest_bit(paused)
+                paused &= ~(1 << priority)
+                total += open_pause(get_lane(run, p * PRIORITIES + priority), end_ps)
             _add(run.pause_bins_at, at, total - port.binned_pause_ps)
             port.binned_pause_ps = total
 
@@ -95,21 +100,23 @@ def _add(series_at, place, value):
 def _fold(run):
     """Make one bin of each two, and move on to the first that is free then."""
     half = run.bins // 2
-    for place in range(run.own_flows_count):
-        _fold_row(run.goodput_bins_at, get_own_flow(run, place) * run.bins, half, False)
-    for place in range(run.own_ports_count):
-        p = get_own_port(run, place)
-        _fold_row(run.pause_bins_at, p * run.bins, half, False)
-        _fold_row(run.queue_bins_at, p * run.bins, half, True)
+    for b in range(half):
+        for place in range(run.own_flows_count):
+            f = get_own_flow(run, place)
+            _fold_bin(run.goodput_bins_at, b, run.flows_count, f, False)
+        for place in range(run.own_ports_count):
+            p = get_own_port(run, place)
+            _fold_bin(run.pause_bins_at, b, run.ports_count, p, False)
+            _fold_bin(run.queue_bins_at, b, run.ports_count, p, True)
     run.bin_width_ps *= 2
     run.bin = half - 1
 
 
 @jit
-def _fold_row(series_at, start, half, largest):
-    for b in range(half):
-        first = load(series_at, start + 2 * b)
-        second = load(series_at, start + 2 * b + 1)
-        store(series_at, start + b, max(first, second) if largest else first + second)
-    for b in range(half, 2 * half):
-        store(series_at, start + b, 0)
+def _fold_bin(series_at, b, rows, row, largest):
+    """Make bin b of a series of bins 2 b and 2 b + 1, which become free."""
+    places = 2 * b * rows + row, (2 * b + 1) * rows + row
+    first, second = load(series_at, places[0]), load(series_at, places[1])
+    store(series_at, places[0], 0)
+    store(series_at, places[1], 0)
+    store(series_at, b * rows + row, max(first, second) if largest else first + second)

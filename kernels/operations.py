@@ -1,5 +1,7 @@
 """Operations: computations that last, and messages to send, when what they wait for is done."""
 
+import numpy as np
+
 from .access import get_agenda_operation, get_agenda_ps, get_operation, get_queue_pair
 from .calendar import OPERATION, push
 from .completions import operation_delivered, operation_sent
@@ -46,7 +48,7 @@ def handle_operation(run, o, now_ps):
 def post(run, o):
     """Add the messages of a send to its queue pair."""
     operation = get_operation(run, o)
-    q = operation.queue_pair
+    q = np.int64(operation.queue_pair)
     qp = get_queue_pair(run, q)
     if qp.in_error:
         return

@@ -121,14 +121,14 @@ def receive_pause_frame(run, p, psn, sender, now_ps):
 def end_pause_if_over(port, lane, bit, now_ps):
     """Close the account of a pause that has run out or was lifted."""
     if lane.paused_since_ps != NEVER_PS and lane.pause_until_ps <= now_ps:
-        lane.paused_ps += lane.pause_until_ps - lane.paused_since_ps
+        paused_ps = lane.pause_until_ps - lane.paused_since_ps
+        lane.paused_ps += paused_ps
+        port.paused_ps += paused_ps
         lane.paused_since_ps = NEVER_PS
         port.paused &= ~bit
 
 
 @jit
-def paused_until(lane, time_ps):
-    """Return how long a lane has been paused up to a time not before its latest event, ps."""
-    if lane.paused_since_ps == NEVER_PS:
-        return lane.paused_ps
-    return lane.paused_ps + min(lane.pause_until_ps, time_ps) - lane.paused_since_ps
+def open_pause(lane, time_ps):
+    """Return the part, up to a time not before its latest event, of a pause that is open, ps."""
+    return min(lane.pause_until_ps, time_ps) - lane.paused_since_ps

@@ -75,7 +75,7 @@ def accept(run, q, payload_bytes, flags, now_ps):
         if operation.feeds != NOWHERE:
             fed = get_operation(run, operation.feeds)
             fed.credits += 1
-            join_if_ready(run, fed.queue_pair)
+            join_if_ready(run, np.int64(fed.queue_pair))
         if operation.messages_delivered == operation.messages:
             operation_delivered(run, o, now_ps)
     if flags & ACK_REQUESTED or qp.unacknowledged >= qp.ack_every:

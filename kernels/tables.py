@@ -103,6 +103,7 @@ port = _record(
         ("lost_pause", "i8"),  # of these, PFC frames
         ("rx_pause", "i8"),
         ("tx_pause", "i8"),  # PFC frames
+        ("paused_ps", "i8"),  # closed pauses, summed over priorities
         ("binned_pause_ps", "i8"),  # pauses already in the bins
     ],
 )
@@ -251,34 +252,35 @@ queue_pair = _record(
     ],
 )
 
-operation = np.dtype(
+operation = _record(
     [
-        ("kind", "i8"),
         ("duration_ps", "i8"),  # of a computation
-        ("queue_pair", "i8"),  # of messages
-        ("flow", "i8"),
         ("bytes", "i8"),  # all its messages together
         ("message_bytes", "i8"),  # the last one may be shorter
         ("messages", "i8"),
-        ("feeds", "i8"),  # a delivered message gives this operation a credit
-        ("sent_first", "i8"),  # successors[sent_first : delivered_first] wait for `sent`
-        ("delivered_first", "i8"),  # and up to successors_end for `delivered`
-        ("successors_end", "i8"),
-        # state
-        ("waits", "i8"),  # what it still waits for, its own start time included
-        ("status", "i8"),
-        ("credits", "i8"),  # messages that may be sent so far
+        ("kind", "i4"),
+        ("queue_pair", "i4"),  # of messages
+        ("flow", "i4"),
+        ("feeds", "i4"),  # a delivered message gives this operation a credit
+        ("sent_first", "i4"),  # successors[sent_first : delivered_first] wait for `sent`
+        ("delivered_first", "i4"),  # and up to successors_end for `delivered`
+        ("successors_end", "i4"),
+    ],
+    # state, where it begins and is sent
+    [
+        ("waits", "i4"),  # what it still waits for, its own start time included
+        ("status", "i4"),
         ("next_posted", "i8"),  # on the same queue pair
+        ("credits", "i8"),  # messages that may be sent so far
         ("first_packet", "i8"),  # its place among the queue pair's packets
         ("packets", "i8"),
         ("packets_a_message", "i8"),
         ("first_byte", "i8"),
-        ("messages_delivered", "i8"),
         ("start_ps", "i8"),  # began, or was posted; NOWHERE before
-        ("sent_ps", "i8"),  # last ACK, or end of the computation
-        ("delivered_ps", "i8"),
     ],
-    align=True,
+    [("sent_ps", "i8")],  # last ACK, or end of the computation
+    # state, where it is delivered
+    [("messages_delivered", "i8"), ("delivered_ps", "i8")],
 )
 
 flow = np.dtype(
@@ -408,7 +410,7 @@ class Tables(NamedTuple):
     paths: Any  # int64, ports in order, each path closed by NOWHERE
     successors: Any  # int64, operations
     near: Any  # (2 * P,)
-    goodput_bins: Any  # int64 bytes delivered, (F, bins)
+    goodput_bins: Any  # int64 bytes delivered, (F, bins), a bin after the other in memory
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)
 

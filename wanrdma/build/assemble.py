@@ -65,9 +65,9 @@ def assemble(
         paths=paths,
         successors=successors,
         near=aligned(2 * len(ports), kt.near),
-        goodput_bins=np.zeros((len(flows), bins), np.int64),
-        queue_bins=np.zeros((len(ports), bins), np.int64),
-        pause_bins=np.zeros((len(ports), bins), np.int64),
+        goodput_bins=np.zeros((bins, len(flows)), np.int64).T,
+        queue_bins=np.zeros((bins, len(ports)), np.int64).T,
+        pause_bins=np.zeros((bins, len(ports)), np.int64).T,
     )
     for row, group in zip(run, tables.groups, strict=True):
         if len(group.agenda_ps) > 0:
@@ -246,7 +246,7 @@ def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any]:
 
 
 def _operations(plan: list[Operation]) -> tuple[Any, Any]:
-    rows = np.zeros(len(plan), kt.operation)
+    rows = aligned(len(plan), kt.operation)
     successors: list[int] = []
     for row, operation in zip(rows, plan, strict=True):
         row["kind"] = kt.COMPUTE if operation.queue_pair < 0 else kt.SEND
