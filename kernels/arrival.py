@@ -6,7 +6,7 @@ An OTN terminal is a switch of few ports and deep buffers: see wanrdma/build/top
 import numpy as np
 
 from .access import get_lane, get_packet, get_path_port, get_port
-from .jit import jit, jit_inlined
+from .jit import jit, jit_in_place, jit_inlined
 from .line import take_from_line
 from .link import push_arrival
 from .log import log
@@ -31,7 +31,7 @@ from .tables import (
 )
 
 
-@jit_inlined
+@jit_in_place
 def arrive(run, p, now_ps):
     """Handle the arrival of a frame at port p."""
     sender = np.int64(get_port(run, p).peer)
@@ -70,7 +70,7 @@ def take_from_link(run, sender):
     return i
 
 
-@jit_inlined
+@jit_in_place
 def consume(run, i, now_ps):
     """Hand a packet that has reached its host to its queue pair."""
     packet = get_packet(run, i)

@@ -16,7 +16,7 @@ import numpy as np
 from .access import get_bucket, get_event, get_mark, get_near, set_mark
 from .bits import lowest_bit
 from .heap import push_heap
-from .jit import jit, jit_inlined
+from .jit import jit, jit_in_place, jit_inlined
 from .tables import BUCKETS, NOWHERE, WORD_BITS
 
 # int64 and not literal integers: Numba compiles a function anew for each literal.
@@ -108,7 +108,7 @@ def first_bucket(run):
     return word * WORD_BITS + lowest_bit(get_mark(run, word))
 
 
-@jit_inlined
+@jit_in_place
 def pop_from_bucket(run, b):
     """Remove the first event of a bucket and return its place; there is one."""
     bucket = get_bucket(run, b)

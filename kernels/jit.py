@@ -28,6 +28,11 @@ def jit_inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, **_INNER)(function)
 
 
+def jit_in_place(function: Callable[..., Any]) -> Any:
+    """Compile as part of its only caller, once: LLVM goes over each `jit_inlined` level anew."""
+    return numba.njit(inline="always", **_INNER)(function)
+
+
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a function that Python calls, and keep the machine code between runs."""
     if CACHE_FOLDER is None:

@@ -20,7 +20,7 @@ from .calendar import (
     push_service,
 )
 from .heap import pop_heap
-from .jit import entry, jit, jit_inlined
+from .jit import entry, jit, jit_in_place
 from .line import room_on_lines
 from .log import LOG_ROWS_AN_EVENT
 from .operations import handle_operation
@@ -117,7 +117,7 @@ def next_event_key(run):
     return get_near(run, np.int64(get_bucket(run, b).first)).key
 
 
-@jit_inlined
+@jit_in_place
 def handle_events(run, until_ps, most):
     """Handle events up to and with a time, at most so many."""
     for _ in range(most):
@@ -158,7 +158,7 @@ def handle_events(run, until_ps, most):
             return
 
 
-@jit_inlined
+@jit_in_place
 def handle(run, kind, entity, now_ps):
     """Handle one event; False if it was void."""
     if kind <= PACKET_ARRIVAL:

@@ -17,7 +17,7 @@ from .serve import announce_end, ask_to_serve, release_buffer
 from .tables import NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
 
 
-@jit
+@jit_inlined
 def serve(run, p, now_ps):
     """End the frame in service, if there is one, and start the next; False if neither."""
     port = get_port(run, p)
