@@ -93,6 +93,14 @@ APART = {
 }
 
 
+def test_short_lines_are_right_however_slow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that took too long makes the next one shorter, and never longer than the line."""
+    settings = [*APART["100 m"], "lines.0.otn.latency=0 s"]
+    usual = digests(finished("unicom-329km", 5, *settings, groups=[["tianjin", "langfang"]]))
+    monkeypatch.setattr(engine, "SLICE_S", 0.0)
+    assert digests(finished("unicom-329km", 5, *settings, groups=[])) == usual
+
+
 @pytest.mark.parametrize("settings", [[], *APART.values()], ids=["as it is", *APART])
 @every_scenario
 def test_the_same_for_any_groups_and_threads(name: str, settings: list[str]) -> None:

@@ -148,7 +148,7 @@ class _Windows:
                 return loop.NOTHING_LEFT
             self.worked_s = time.perf_counter() - began
             if self.worked_s > SLICE_S and not alone:
-                window_ps = max(LEAST_WINDOW_PS, window_ps // 2)
+                window_ps = min(self.least_delay_ps, max(LEAST_WINDOW_PS, window_ps // 2))
             elif self.worked_s < SLICE_S / 4 and not alone:
                 window_ps = min(2 * window_ps, self.least_delay_ps)
             self._look_up()
