@@ -3,12 +3,12 @@
 It stands for itself and shares no code with the emulator, so that it never changes with it.
 """
 
-from .jit import entry
+import numba
 
 PENDING = 64
 
 
-@entry
+@numba.njit(nogil=True)  # not kept between runs: it is compiled in no time
 def calibrate(times_ps, keys, events):
     """Take the first of the pending events and put it back later, so many times.
 
