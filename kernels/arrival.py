@@ -10,13 +10,14 @@ from .jit import jit, jit_in_place, jit_inlined
 from .line import take_from_line
 from .link import push_arrival
 from .log import log
-from .packets import give_back, join_queue, leave_flight
+from .packets import give_back, leave_flight
 from .pfc import pause_if_full, receive_pause_frame
+from .port import enter_egress
 from .probe import record
 from .random import ecn_stream, uniform
 from .requester import receive_ack, receive_nak
 from .responder import receive_data
-from .serve import ask_to_serve, settle, settle_ingress
+from .serve import settle, settle_ingress
 from .tables import (
     ACK,
     DAMAGED,
@@ -112,18 +113,11 @@ def forward(run, ingress, egress, i):
     if lane.ecn_max_bytes > 0 and packet.kind == DATA and mark(run, egress, lane):
         packet.flags |= ECN_MARKED
         lane.ecn_marked += 1
-    join_queue(run, lane, i)
-    port = get_port(run, egress)
-    port.waiting |= 1 << priority
-    lane.queued_bytes += stored
-    port.queued_bytes += stored
-    port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)
-    port.bin_max_queued_bytes = max(port.bin_max_queued_bytes, port.queued_bytes)
     entered.ingress_bytes += stored
     entered.max_ingress_bytes = max(entered.max_ingress_bytes, entered.ingress_bytes)
     if lossless and entered.ingress_bytes > entered.xoff_bytes:
         pause_if_full(run, entered_index)
-    ask_to_serve(run, egress)
+    enter_egress(run, egress, i, entered_index, run.now_ps)
 
 
 @jit

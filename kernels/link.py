@@ -27,7 +27,6 @@ def start_frame(run, p, i, now_ps):
     else:
         port.tx_packets += 1
         port.tx_bytes += size
-        run.packet_hops += 1
     port.busy_until_ps = departure
     record(run, departure, p, i, 0)
     if port.line != NOWHERE:

@@ -48,6 +48,7 @@ def advance(runs, g, until_ps, until_key, most_events):
     """
     run = runs[g]
     end = run.events + most_events
+    run.stepping = 0
     while True:
         first_ps = next_event_ps(run)
         if run.operations_left + run.others_left == 0 or first_ps == NEVER_PS:
@@ -57,6 +58,7 @@ def advance(runs, g, until_ps, until_key, most_events):
         if until_key != NO_KEY:  # one by one at the last time
             if first_ps == until_ps and next_event_key(run) < until_key:
                 room = min(room, 1)
+                run.stepping = 1
             else:
                 end_ps = until_ps - 1
         if first_ps > end_ps:
@@ -65,7 +67,7 @@ def advance(runs, g, until_ps, until_key, most_events):
             return what_is_short(run)
         if first_ps >= run.bin_end_ps:
             close_bins(run, first_ps)
-        handle_events(run, min(end_ps, run.bin_end_ps - 1), room)
+        run.events += handle_events(run, min(end_ps, run.bin_end_ps - 1), room)
 
 
 @jit
@@ -119,8 +121,8 @@ def next_event_key(run):
 
 @jit_in_place
 def handle_events(run, until_ps, most):
-    """Handle events up to and with a time, at most so many."""
-    for _ in range(most):
+    """Handle events up to and with a time, at most so many; return how many."""
+    for handled in range(most):
         kind = SERVICE
         entity = run.port_to_serve
         run.port_to_serve = NOWHERE
@@ -132,7 +134,7 @@ def handle_events(run, until_ps, most):
             if run.heap_first_ps <= time_ps and heap_is_first(run, b):
                 time_ps = run.heap_first_ps
                 if time_ps > until_ps:
-                    return
+                    return handled
                 key = get_event(run, 0).key
                 kind = key >> KIND_SHIFT
                 entity = key & ENTITY_MASK
@@ -141,13 +143,12 @@ def handle_events(run, until_ps, most):
                 pop_heap(run)
             else:
                 if time_ps > until_ps:
-                    return
+                    return handled
                 place = pop_from_bucket(run, b)
                 entity = place >> 1
                 if not place & 1:
                     kind = PACKET_ARRIVAL
             run.now_ps = time_ps
-        run.events += 1
         if handle(run, kind, entity, run.now_ps):
             run.clock_ps = run.now_ps
         if run.operations_left + run.others_left == 0:
@@ -155,7 +156,8 @@ def handle_events(run, until_ps, most):
             if kind == PACKET_ARRIVAL:
                 entity = np.int64(get_port(run, entity).peer)
             run.last_key = (kind << KIND_SHIFT) | entity
-            return
+            return handled + 1
+    return most
 
 
 @jit_in_place

@@ -7,10 +7,10 @@ import numpy as np
 
 from .access import get_lane, get_packet, get_path_port, get_port
 from .bits import highest_bit
-from .calendar import WAKE, push
+from .calendar import WAKE, any_before_service, push
 from .jit import jit, jit_inlined
 from .link import start_frame
-from .packets import leave_queue
+from .packets import join_queue, leave_queue
 from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
 from .requester import send_next
 from .serve import announce_end, ask_to_serve, release_buffer
@@ -51,18 +51,62 @@ def send_from_lane(run, p, priority, now_ps):
         return send_next(run, p, priority, now_ps)
     port = get_port(run, p)
     i = leave_queue(run, lane)
-    packet = get_packet(run, i)
     if lane.head == NOWHERE and lane.ready_head == NOWHERE:
         port.waiting &= ~(1 << priority)
-    port.released_lane = p * PRIORITIES + priority
-    port.released_bytes = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
-    if port.is_host:
-        port.released_queue = NOWHERE
-    else:
-        entered = get_port(run, get_path_port(run, packet.at - 1)).peer
-        port.released_queue = entered * PRIORITIES + priority
-    start_frame(run, p, i, now_ps)
+    entered = NOWHERE
+    if not port.is_host:
+        before = get_port(run, get_path_port(run, get_packet(run, i).at - 1))
+        entered = before.peer * PRIORITIES + priority
+    send_stored(run, p, i, entered, now_ps)
     return True
+
+
+@jit_inlined
+def send_stored(run, p, i, entered, now_ps):
+    """Send a packet that is stored here, and came by ingress lane `entered`."""
+    port = get_port(run, p)
+    packet = get_packet(run, i)
+    port.released_lane = p * PRIORITIES + packet.priority
+    port.released_bytes = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    port.released_queue = entered
+    start_frame(run, p, i, now_ps)
+
+
+@jit
+def enter_egress(run, p, i, entered, now_ps):
+    """Store packet i, which came by ingress lane `entered`, to leave by port p.
+
+    If nothing stands in its way it leaves at once: the service of the port would be the next
+    event, and would choose it.
+    """
+    port = get_port(run, p)
+    packet = get_packet(run, i)
+    priority = np.int64(packet.priority)
+    lane = get_lane(run, p * PRIORITIES + priority)
+    stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    lane.queued_bytes += stored
+    queued_bytes = port.queued_bytes + stored
+    port.queued_bytes = queued_bytes
+    if queued_bytes > port.bin_max_queued_bytes:
+        port.bin_max_queued_bytes = queued_bytes
+        port.max_queued_bytes = max(port.max_queued_bytes, queued_bytes)
+    if is_free(run, port) and not any_before_service(run, p):
+        if port.busy_until_ps != NOWHERE:
+            end_frame(run, p)
+        send_stored(run, p, i, entered, now_ps)
+        announce_end(run, p)
+        return
+    join_queue(run, lane, i)
+    port.waiting |= 1 << priority
+    ask_to_serve(run, p)
+
+
+@jit_inlined
+def is_free(run, port):
+    """Tell whether a port would now send what it is given, of any priority."""
+    if port.waiting | port.paused | port.pause_requests | port.service_pending:
+        return False
+    return port.busy_until_ps <= run.now_ps and run.port_to_serve == NOWHERE and not run.stepping
 
 
 @jit_inlined

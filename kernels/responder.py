@@ -5,12 +5,13 @@ The rules are Linux rxe's check_psn (DOMAIN 3; docs/protocol.md, "Queue pairs").
 
 import numpy as np
 
-from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_queue_pair
+from .access import get_flow, get_operation, get_packet, get_queue_pair
 from .completions import operation_delivered
 from .jit import jit, jit_inlined
-from .packets import join_queue, take
+from .packets import take
+from .port import enter_egress
 from .requester import join_if_ready
-from .serve import ask_to_serve, settle
+from .serve import settle
 from .tables import (
     ACK,
     ACK_REQUESTED,
@@ -18,8 +19,6 @@ from .tables import (
     LAST_OF_MESSAGE,
     NAK,
     NOWHERE,
-    PREAMBLE_AND_GAP_BYTES,
-    PRIORITIES,
     PSN_MODULUS,
 )
 
@@ -92,14 +91,5 @@ def respond(run, q, kind, number):
     qp.unacknowledged = 0
     i = take(run, kind, q, number % PSN_MODULUS, qp.ack_bytes, priority)
     get_packet(run, i).at = qp.ack_path
-    stored = qp.ack_bytes - PREAMBLE_AND_GAP_BYTES
-    lane = get_lane(run, p * PRIORITIES + priority)
-    join_queue(run, lane, i)
-    lane.queued_bytes += stored
     settle(run, p, run.now_ps)
-    port = get_port(run, p)
-    port.queued_bytes += stored
-    port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)
-    port.bin_max_queued_bytes = max(port.bin_max_queued_bytes, port.queued_bytes)
-    port.waiting |= 1 << priority
-    ask_to_serve(run, p)
+    enter_egress(run, p, i, NOWHERE, run.now_ps)

@@ -343,6 +343,7 @@ run = _record(
         ("heap_first_ps", "i8"),  # time of its first event, NEVER if it is empty
         ("bucket_shift", "i8"),  # a bucket of the calendar covers 2 to the power of this, ps
         ("marked_words", "i8"),  # bit w: word w of the marks is not 0
+        ("stepping", "i8"),  # 1: this event alone, not the service that it leads to
         ("port_to_serve", "i8"),  # asked to serve by this event, not in the heap
         ("free_head", "i8"),  # list of free packets
         ("free_packets", "i8"),
@@ -352,7 +353,6 @@ run = _record(
         ("last_key", "i8"),  # of the event with which the last operation finished
         ("witness", "i8"),  # an operation that was seen not to end soon
         ("events", "i8"),
-        ("packet_hops", "i8"),  # links entered by data, ACKs and NAKs
         ("probe_size", "i8"),
         ("probing", "i8"),
         ("log_size", "i8"),
@@ -432,6 +432,10 @@ class Tables(NamedTuple):
     def total(self, name: str) -> int:
         """Sum a counter of the run over the groups."""
         return int(self.run[name].sum())
+
+    def packet_hops(self) -> int:
+        """Return how many links data, ACKs and NAKs have entered."""
+        return int(self.ports["tx_packets"].sum())
 
     def bytes(self) -> int:
         """Return the memory of all tables."""

@@ -627,7 +627,7 @@ def by_kernel(small: Small, twin: Twin):
     probes = np.array([tuple(row) for row in twin.probes], dtype=records.probe)
     tables.groups[0] = tables.groups[0]._replace(probes=probes)
     tables.run["probe_size"] = len(probes)
-    for name in ("clock_ps", "packet_hops", "operations_left"):
+    for name in ("clock_ps", "operations_left"):
         tables.run[name] = getattr(twin, name)
     for name in ("ports", "lanes", "queue_pairs", "operations", "flows"):
         table = getattr(tables, name)

@@ -151,7 +151,7 @@ def measure(
         case=name,
         threads=threads,
         packets_delivered=int(tables.queue_pairs["expected"].sum()),
-        packet_hops=tables.total("packet_hops"),
+        packet_hops=tables.packet_hops(),
         cpu_s=outcome.cpu_s,
         wall_s=outcome.wall_s,
         simulated_s=int(tables.run["clock_ps"].max()) / PS_A_SECOND,

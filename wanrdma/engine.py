@@ -222,7 +222,7 @@ class _Watch:
         if time_ps < self.next_ps:
             return False
         self.next_ps = (time_ps // STILL_PS + 1) * STILL_PS
-        hops = self.tables.total("packet_hops")
+        hops = self.tables.packet_hops()
         if hops != self.hops:
             self.hops, self.since_ps = hops, time_ps
         return time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables)

@@ -141,7 +141,7 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
         [Row(*values) for values in zip(*columns, strict=True)],
         run.log_rows().tolist(),
         int(run.run["clock_ps"].max()),
-        run.total("packet_hops"),
+        run.packet_hops(),
         run.total("operations_left"),
     )
 

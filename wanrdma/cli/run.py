@@ -200,7 +200,7 @@ def _progress(quiet: bool, as_json: bool) -> Iterator[Callable[[Network], None]]
         def show_progress(network: Network) -> None:
             tables = network.tables
             simulated_s = int(tables.run["clock_ps"].max()) / PS_A_SECOND
-            speed = tables.total("packet_hops") / max(time.perf_counter() - began, 1e-3) / 1e6
+            speed = tables.packet_hops() / max(time.perf_counter() - began, 1e-3) / 1e6
             progress.update(
                 task,
                 total=sum(asked_bytes(network)) or None,

@@ -170,7 +170,7 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         simulated_s=int(tables.run["clock_ps"].max()) / PS_A_SECOND,
         wall_s=float(outcome.wall_s),
         cpu_s=float(outcome.cpu_s),
-        packet_hops=tables.total("packet_hops"),
+        packet_hops=tables.packet_hops(),
         flows=_flows(network),
         totals=_totals(network),
         max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),
