@@ -16,8 +16,8 @@ import numpy as np
 from .access import get_bucket, get_event, get_mark, get_near, set_mark
 from .bits import lowest_bit
 from .heap import push_heap
-from .jit import jit, jit_in_place, jit_inlined
-from .tables import BUCKETS, NOWHERE, WORD_BITS
+from .jit import jit, jit_inlined
+from .tables import BUCKETS, NEVER_PS, NOWHERE, WORD_BITS
 
 # int64 and not literal integers: Numba compiles a function anew for each literal.
 PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, OPERATION, SERVICE = np.arange(1, 8)
@@ -60,8 +60,8 @@ def _push_near(run, time_ps, key, place):
     if bucket.first == NOWHERE:
         bucket.first = place
         bucket.last = place
-        bucket.time_ps = time_ps
         _mark(run, b)
+        _note_first(run, time_ps, b)
         return
     last = get_near(run, np.int64(bucket.last))
     if last.time_ps < time_ps or (last.time_ps == time_ps and last.key < key):
@@ -76,13 +76,21 @@ def _push_near(run, time_ps, key, place):
             near.next = after
             if before == NOWHERE:
                 bucket.first = place
-                bucket.time_ps = time_ps
+                _note_first(run, time_ps, b)
             else:
                 get_near(run, before).next = place
             return
         before = after
         after = np.int64(here.next)
     push_heap(run, time_ps, key)
+
+
+@jit_inlined
+def _note_first(run, time_ps, b):
+    """Note that the first event of bucket b is now this one."""
+    if time_ps < run.first_ps:
+        run.first_ps = time_ps
+        run.first_bucket = b
 
 
 @jit_inlined
@@ -93,11 +101,41 @@ def _mark(run, b):
 
 
 @jit_inlined
-def first_bucket(run):
-    """Return the first bucket from now on that holds an event; NOWHERE if all are empty."""
-    if run.marked_words == 0:
-        return NOWHERE
-    b = (run.now_ps >> run.bucket_shift) & (BUCKETS - 1)
+def pop_first(run):
+    """Remove the first event of the calendar and return its place; there is one.
+
+    The one after it is looked up here and not when it is needed: the processor does so while
+    it handles this one.
+    """
+    b = run.first_bucket
+    bucket = get_bucket(run, b)
+    place = np.int64(bucket.first)
+    following = np.int64(get_near(run, place).next)
+    bucket.first = following
+    if following == NOWHERE:
+        _unmark(run, b)
+        if run.marked_words == 0:
+            run.first_ps = NEVER_PS
+            return place
+        b = _next_bucket(run, b)
+        run.first_bucket = b
+        following = np.int64(get_bucket(run, b).first)
+    run.first_ps = get_near(run, following).time_ps
+    return place
+
+
+@jit_inlined
+def _unmark(run, b):
+    word = b // WORD_BITS
+    left = get_mark(run, word) & ~(1 << (b % WORD_BITS))
+    set_mark(run, word, left)
+    if left == 0:
+        run.marked_words &= ~(1 << word)
+
+
+@jit_inlined
+def _next_bucket(run, b):
+    """Return the first bucket after b that holds an event; there is one."""
     word = b // WORD_BITS
     here = get_mark(run, word) >> (b % WORD_BITS)
     if here != 0:
@@ -108,33 +146,18 @@ def first_bucket(run):
     return word * WORD_BITS + lowest_bit(get_mark(run, word))
 
 
-@jit_in_place
-def pop_from_bucket(run, b):
-    """Remove the first event of a bucket and return its place; there is one."""
-    bucket = get_bucket(run, b)
-    place = np.int64(bucket.first)
-    following = np.int64(get_near(run, place).next)
-    bucket.first = following
-    if following != NOWHERE:
-        bucket.time_ps = get_near(run, following).time_ps
-    else:
-        word = b // WORD_BITS
-        left = get_mark(run, word) & ~(1 << (b % WORD_BITS))
-        set_mark(run, word, left)
-        if left == 0:
-            run.marked_words &= ~(1 << word)
-    return place
+@jit_inlined
+def first_key(run):
+    """Return the key of the first event of the calendar; there is one."""
+    return get_near(run, np.int64(get_bucket(run, run.first_bucket).first)).key
 
 
-@jit
-def heap_is_first(run, b):
-    """Tell whether the first event of the heap comes before the first one of bucket b.
-
-    It is known not to come later. With b NOWHERE the calendar is empty, and perhaps the heap.
-    """
-    if b == NOWHERE or run.heap_first_ps < get_bucket(run, b).time_ps:
-        return True
-    return get_event(run, 0).key < get_near(run, np.int64(get_bucket(run, b).first)).key
+@jit_inlined
+def heap_is_first(run):
+    """Tell whether the first event of the heap, if it has one, comes before the calendar's."""
+    if run.heap_first_ps != run.first_ps:
+        return run.heap_first_ps < run.first_ps
+    return run.first_ps != NEVER_PS and get_event(run, 0).key < first_key(run)
 
 
 @jit_inlined
@@ -143,7 +166,4 @@ def any_before_service(run, p):
     key = (SERVICE << KIND_SHIFT) | p
     if run.heap_first_ps == run.now_ps and get_event(run, 0).key < key:
         return True
-    bucket = get_bucket(run, (run.now_ps >> run.bucket_shift) & (BUCKETS - 1))
-    if bucket.first == NOWHERE or bucket.time_ps != run.now_ps:
-        return False
-    return get_near(run, np.int64(bucket.first)).key < key
+    return run.first_ps == run.now_ps and first_key(run) < key

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .access import get_bucket, get_event, get_near, get_port
+from .access import get_event, get_port
 from .arrival import arrive
 from .bins import close_bins
 from .calendar import (
@@ -14,9 +14,9 @@ from .calendar import (
     SERVICE,
     WAKE,
     any_before_service,
-    first_bucket,
+    first_key,
     heap_is_first,
-    pop_from_bucket,
+    pop_first,
     push_service,
 )
 from .heap import pop_heap
@@ -102,10 +102,7 @@ def next_event_ps(run):
     """Return the time of the next event, NEVER if there is none."""
     if run.port_to_serve != NOWHERE:
         return run.now_ps
-    b = first_bucket(run)
-    if b == NOWHERE:
-        return run.heap_first_ps
-    return min(get_bucket(run, b).time_ps, run.heap_first_ps)
+    return min(run.first_ps, run.heap_first_ps)
 
 
 @jit
@@ -113,10 +110,7 @@ def next_event_key(run):
     """Return the key of the next event, of which there is one."""
     if run.port_to_serve != NOWHERE and not any_before_service(run, run.port_to_serve):
         return (SERVICE << KIND_SHIFT) | run.port_to_serve
-    b = first_bucket(run)
-    if b == NOWHERE or (run.heap_first_ps <= get_bucket(run, b).time_ps and heap_is_first(run, b)):
-        return get_event(run, 0).key
-    return get_near(run, np.int64(get_bucket(run, b).first)).key
+    return get_event(run, 0).key if heap_is_first(run) else first_key(run)
 
 
 @jit_in_place
@@ -129,12 +123,10 @@ def handle_events(run, until_ps, most):
         if entity == NOWHERE or any_before_service(run, entity):
             if entity != NOWHERE:
                 push_service(run, run.now_ps, entity)
-            b = first_bucket(run)
-            time_ps = get_bucket(run, b).time_ps if b != NOWHERE else NEVER_PS
-            if run.heap_first_ps <= time_ps and heap_is_first(run, b):
-                time_ps = run.heap_first_ps
-                if time_ps > until_ps:
-                    return handled
+            if min(run.first_ps, run.heap_first_ps) > until_ps:
+                return handled
+            if heap_is_first(run):
+                run.now_ps = run.heap_first_ps
                 key = get_event(run, 0).key
                 kind = key >> KIND_SHIFT
                 entity = key & ENTITY_MASK
@@ -142,13 +134,11 @@ def handle_events(run, until_ps, most):
                     entity = np.int64(get_port(run, entity).peer)
                 pop_heap(run)
             else:
-                if time_ps > until_ps:
-                    return handled
-                place = pop_from_bucket(run, b)
+                run.now_ps = run.first_ps
+                place = pop_first(run)
                 entity = place >> 1
                 if not place & 1:
                     kind = PACKET_ARRIVAL
-            run.now_ps = time_ps
         if handle(run, kind, entity, run.now_ps):
             run.clock_ps = run.now_ps
         if run.operations_left + run.others_left == 0:

@@ -315,7 +315,6 @@ bucket = np.dtype(
     [
         ("first", "i4"),  # row of `near`; NOWHERE: empty
         ("last", "i4"),
-        ("time_ps", "i8"),  # of the first
     ]
 )
 
@@ -341,6 +340,8 @@ run = _record(
         ("clock_ps", "i8"),  # time of the last event that changed something
         ("heap_size", "i8"),
         ("heap_first_ps", "i8"),  # time of its first event, NEVER if it is empty
+        ("first_ps", "i8"),  # time of the first event in the calendar, NEVER if it is empty
+        ("first_bucket", "i8"),  # where it is
         ("bucket_shift", "i8"),  # a bucket of the calendar covers 2 to the power of this, ps
         ("marked_words", "i8"),  # bit w: word w of the marks is not 0
         ("stepping", "i8"),  # 1: this event alone, not the service that it leads to

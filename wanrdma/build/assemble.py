@@ -151,7 +151,7 @@ def _bucket_shift(topology: Topology) -> int:
 def _run(groups: int, seed: int, bins: int, bucket_shift: int) -> Any:
     run = aligned(groups, kt.run)
     run["bins"] = bins
-    run["heap_first_ps"] = kt.NEVER_PS
+    run["heap_first_ps"] = run["first_ps"] = kt.NEVER_PS
     run["bucket_shift"] = bucket_shift
     run["log_first"] = LOGGED_OF_A_KIND
     run["seed"] = seed % 2**64
