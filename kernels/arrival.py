@@ -5,10 +5,10 @@ An OTN terminal is a switch of few ports and deep buffers: see wanrdma/build/top
 
 import numpy as np
 
-from .access import get_lane, get_packet, get_path_port, get_port
+from .access import get_lane, get_near, get_packet, get_port
+from .calendar import push_arrival
 from .jit import jit, jit_in_place, jit_inlined
 from .line import take_from_line
-from .link import push_arrival
 from .log import log
 from .packets import give_back, leave_flight
 from .pfc import pause_if_full, receive_pause_frame
@@ -35,8 +35,10 @@ from .tables import (
 @jit_in_place
 def arrive(run, p, now_ps):
     """Handle the arrival of a frame at port p."""
+    near = get_near(run, 2 * p)
+    egress = np.int64(near.egress)
     sender = np.int64(get_port(run, p).peer)
-    i = take_from_link(run, sender)
+    i = take_from_link(run, sender, np.int64(near.packet))
     packet = get_packet(run, i)
     record(run, now_ps, p, i, 1)
     if packet.flags & DAMAGED:
@@ -51,7 +53,6 @@ def arrive(run, p, now_ps):
     else:
         get_port(run, p).rx_packets += 1
         packet.at += 1
-        egress = get_path_port(run, packet.at)
         if egress == NOWHERE:
             consume(run, i, now_ps)
             give_back(run, i)
@@ -60,14 +61,15 @@ def arrive(run, p, now_ps):
 
 
 @jit_inlined
-def take_from_link(run, sender):
+def take_from_link(run, sender, i):
     """Take the first frame from the link that leaves from a port, and announce the next one."""
     port = get_port(run, sender)
-    if port.line != NOWHERE:
+    if i == NOWHERE:
         return take_from_line(run, np.int64(port.line))
-    i = leave_flight(run, port)
-    if port.flight_head != NOWHERE:
-        push_arrival(run, sender)
+    leave_flight(run, port, i)
+    following = np.int64(port.flight_head)
+    if following != NOWHERE:
+        push_arrival(run, sender, get_packet(run, following), following)
     return i
 
 

@@ -13,11 +13,19 @@ in its bucket, goes to the heap (kernels/heap.py): it is always right, only slow
 
 import numpy as np
 
-from .access import get_bucket, get_event, get_mark, get_near, set_mark
+from .access import (
+    get_bucket,
+    get_event,
+    get_mark,
+    get_near,
+    get_path_port,
+    get_port,
+    set_mark,
+)
 from .bits import lowest_bit
 from .heap import push_heap
 from .jit import jit, jit_inlined
-from .tables import BUCKETS, NEVER_PS, NOWHERE, WORD_BITS
+from .tables import BUCKETS, NEVER_PS, NOWHERE, PFC, WORD_BITS
 
 # int64 and not literal integers: Numba compiles a function anew for each literal.
 PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, OPERATION, SERVICE = np.arange(1, 8)
@@ -34,9 +42,21 @@ def push(run, time_ps, kind, entity):
 
 
 @jit_inlined
-def push_arrival_of(run, time_ps, kind, sender, p):
-    """Add the arrival of the next frame on the link from port `sender` to port p."""
-    _push_near(run, time_ps, (kind << KIND_SHIFT) | sender, 2 * p)
+def push_arrival(run, sender, packet, i):
+    """Add the arrival of the next frame on the link that leaves from port `sender`.
+
+    i: its place in the pool, NOWHERE if it is on a line. Where it goes from there is looked up
+    here already: what the processor need not wait for later.
+    """
+    p = np.int64(get_port(run, sender).peer)
+    near = get_near(run, 2 * p)
+    near.packet = i
+    kind = PACKET_ARRIVAL
+    if packet.kind == PFC:
+        kind = PFC_ARRIVAL
+    else:
+        near.egress = get_path_port(run, packet.at + 1)
+    _push_near(run, packet.arrival_ps, (kind << KIND_SHIFT) | sender, 2 * p)
 
 
 @jit_inlined

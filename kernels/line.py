@@ -7,11 +7,11 @@ takes at the other, and it sees what was sent when the two meet (`hand_over`).
 
 import numpy as np
 
-from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet, get_port
-from .calendar import PACKET_ARRIVAL, PFC_ARRIVAL, push_arrival_of
+from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet
+from .calendar import push_arrival
 from .jit import jit, jit_inlined
 from .packets import give_back, take_any
-from .tables import NOWHERE, PFC
+from .tables import NOWHERE
 
 
 @jit_inlined
@@ -52,11 +52,7 @@ def announce(run, line):
     if line.announced or line.received == line.visible:
         return
     line.announced = 1
-    packet = get_on_line(line, line.received)
-    kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
-    push_arrival_of(
-        run, packet.arrival_ps, kind, line.port, np.int64(get_port(run, line.port).peer)
-    )
+    push_arrival(run, line.port, get_on_line(line, line.received), NOWHERE)
 
 
 @jit

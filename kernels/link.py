@@ -3,9 +3,9 @@
 import numpy as np
 
 from .access import get_packet, get_port
-from .calendar import PACKET_ARRIVAL, PFC_ARRIVAL, push_arrival_of
+from .calendar import push_arrival
 from .errors import hits_frame
-from .jit import jit, jit_inlined
+from .jit import jit
 from .line import put_on_line
 from .packets import join_flight
 from .probe import record
@@ -35,14 +35,5 @@ def start_frame(run, p, i, now_ps):
     first_in_flight = port.flight_head == NOWHERE
     join_flight(run, port, i)
     if first_in_flight:
-        push_arrival(run, p)
+        push_arrival(run, p, packet, i)
     return departure
-
-
-@jit_inlined
-def push_arrival(run, p):
-    """Announce the arrival of the first packet on the cable that leaves from port p."""
-    port = get_port(run, p)
-    packet = get_packet(run, np.int64(port.flight_head))
-    kind = PFC_ARRIVAL if packet.kind == PFC else PACKET_ARRIVAL
-    push_arrival_of(run, packet.arrival_ps, kind, p, np.int64(port.peer))

@@ -76,9 +76,7 @@ def join_flight(run, port, i):
 
 
 @jit_inlined
-def leave_flight(run, port):
-    """Remove and return the packet that reaches the end of the cable first."""
-    i = np.int64(port.flight_head)
+def leave_flight(run, port, i):
+    """Remove packet i, which reaches the end of the cable first."""
     port.flight_head = get_packet(run, i).next
     get_packet(run, i).next = NOWHERE
-    return i

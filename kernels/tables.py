@@ -308,7 +308,16 @@ logged = np.dtype(
 event = np.dtype([("time_ps", "i8"), ("key", "i8")])
 
 # The arrival (row 2 p) and the service (row 2 p + 1) that port p may have pending.
-near = _record([("time_ps", "i8"), ("key", "i8"), ("next", "i4")], line_bytes=32)
+near = _record(
+    [
+        ("time_ps", "i8"),
+        ("key", "i8"),
+        ("next", "i4"),  # row of `near` that stands behind it in its bucket
+        ("packet", "i4"),  # that arrives, NOWHERE if it is on a line
+        ("egress", "i4"),  # port by which it will leave, NOWHERE if it is for this host
+    ],
+    line_bytes=32,
+)
 BUCKETS = 1024  # of the calendar
 WORD_BITS = 32  # of its marks; BUCKETS / WORD_BITS of them, again marked in as many bits
 bucket = np.dtype(
