@@ -10,7 +10,7 @@ from .access import get_flow, get_lane, get_own_flow, get_own_port, get_port, lo
 from .bits import highest_bit
 from .jit import entry, jit
 from .pfc import open_pause
-from .serve import settle
+from .serve import has_ended_quietly, settle
 from .tables import PRIORITIES
 
 
@@ -33,25 +33,39 @@ def close_bins(run, now_ps):
 def store_partial_bin(runs, before_ps):
     """Write what the current bin gathered so far, up to the clock. May be done repeatedly.
 
-    `before_ps`: all events before this time have been handled.
+    `before_ps`: all events before this time have been handled. A group may already be in a later
+    bin than the clock, by an event that then proved void: all are brought to the same bin.
     """
     clock_ps = np.int64(0)
+    end_ps = np.int64(0)
     for g in range(len(runs)):
-        run = runs[g]
-        for place in range(run.own_ports_count):
-            settle(run, get_own_port(run, place), before_ps)
-        clock_ps = max(clock_ps, run.clock_ps)
+        clock_ps = max(clock_ps, _clock(runs[g], before_ps))
+        end_ps = max(end_ps, runs[g].bin * runs[g].bin_width_ps)
+    end_ps = max(end_ps, clock_ps)
     for g in range(len(runs)):
-        _store_up_to(runs[g], clock_ps)
+        _store_up_to(runs[g], end_ps)
+        runs[g].clock_ps = clock_ps
+        for place in range(runs[g].own_ports_count):
+            settle(runs[g], get_own_port(runs[g], place), before_ps)
 
 
 @jit
-def _store_up_to(run, clock_ps):
-    run.clock_ps = clock_ps
-    if clock_ps >= run.bin_end_ps:
-        close_bins(run, clock_ps)
+def _clock(run, before_ps):
+    """Return the time of the last thing that happened; frees nothing: bins are still open."""
+    clock_ps = run.clock_ps
+    for place in range(run.own_ports_count):
+        port = get_port(run, get_own_port(run, place))
+        if has_ended_quietly(port, before_ps):
+            clock_ps = max(clock_ps, port.busy_until_ps)
+    return clock_ps
+
+
+@jit
+def _store_up_to(run, end_ps):
+    if end_ps >= run.bin_end_ps:
+        close_bins(run, end_ps)
     _store_flows(run)
-    _store_ports(run, clock_ps)
+    _store_ports(run, end_ps)
 
 
 @jit

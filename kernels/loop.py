@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .access import get_event, get_port
+from .access import get_event, get_port, get_queue_pair
 from .arrival import arrive
 from .bins import close_bins
 from .calendar import (
@@ -100,9 +100,24 @@ def what_is_short(run):
 @jit
 def next_event_ps(run):
     """Return the time of the next event, NEVER if there is none."""
+    drop_dead_timers(run)
     if run.port_to_serve != NOWHERE:
         return run.now_ps
     return min(run.first_ps, run.heap_first_ps)
+
+
+@jit
+def drop_dead_timers(run):
+    """Take ACK timers that were turned off from the top of the heap: they are no events."""
+    while run.heap_size > 0:
+        key = get_event(run, 0).key
+        if key >> KIND_SHIFT != ACK_TIMER:
+            return
+        qp = get_queue_pair(run, key & ENTITY_MASK)
+        if qp.deadline_ps != NEVER_PS:
+            return
+        qp.timer_pending = 0
+        pop_heap(run)
 
 
 @jit

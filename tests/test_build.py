@@ -253,3 +253,35 @@ def test_circle_of_paused_ports_is_named() -> None:
     assert outcome.status == "incomplete"
     assert "deadlock" in outcome.reason
     assert "s0.0>s0.switch" in outcome.reason
+
+
+def test_packets_behind_a_pause_frame_on_a_long_line_still_move() -> None:
+    """The only packets under way are behind PFC frames, on half a second of line."""
+    nic = {"rate": "100 Gbps", "mtu": 1024, "window": "10 MB", "priority": 3, "timeout": 0}
+    pfc = {"priorities": [3], "xoff": "9000 B", "xon": "0 B", "headroom": "auto"}
+    fabric = {"type": "one-switch", "rate": "100 Gbps", "cable": "2 m", "latency": "0 ns"}
+    fabric |= {"pfc": pfc}
+    site = {"hosts": 2, "fabric": fabric, "gateway": {"rate": "100 Gbps"}}
+    sites = dict.fromkeys("ab", site)
+    # What these do afterwards gives the emulator occasion to look.
+    sites |= {"c": site | {"nic": {"timeout": 16}}, "d": site | {"nic": {"timeout": 17}}}
+    lines = [
+        line(a, b, distance="0 km", rate="100 Gbps", otn=otn_of(latency, xoff))
+        for a, b, latency, xoff in (
+            ("a", "b", "500 ms", "0 B"),
+            ("b", "c", "0 s", "auto"),
+            ("c", "d", "0 s", "auto"),
+        )
+    ]
+    rows = [
+        transfer("over", "b.1", "a.1", bytes="9000 B"),
+        transfer("c", "c.0", "c.1", bytes="1000 B", start="1100 ms"),
+        transfer("d", "d.0", "d.1", bytes="1000 B", start="1100 ms"),
+    ]
+    network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows))
+    assert engine.run(network).status == "completed"
+
+
+def otn_of(latency: str, xoff: str) -> dict[str, str]:
+    buffers = {"buffer": "200 kB", "client_buffer": "60 kB", "xoff": xoff, "xon": "0 B"}
+    return {"flow_control": "cooperative", "latency": latency} | buffers

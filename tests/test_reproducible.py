@@ -4,6 +4,8 @@ import hashlib
 import pickle
 import subprocess
 import sys
+import time
+from concurrent import futures
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +112,51 @@ def test_the_same_for_any_groups_and_threads(name: str, settings: list[str]) -> 
         apart = finished(name, 5, *settings, groups=[], threads=threads)
         assert len(apart.tables.groups) == 2
         assert digests(apart) == digests(together)
+
+
+def test_a_run_that_ends_in_error_has_one_time_axis() -> None:
+    """A timer that was turned off lies far beyond the last packet, in one of the groups."""
+    settings = ["lines.0.errors.post_fec_ber=1e-6", "nic.retries=0"]
+    trials = [finished("perftest", 5, *settings, groups=groups) for groups in (None, [["a", "b"]])]
+    assert digests(trials[0]) == digests(trials[1])
+    for trial in trials:
+        assert trial.result is not None
+        assert trial.result.status == "incomplete"
+        widths = next(one for one in variables(trial.result) if one.name == "time_width").values
+        assert np.all(np.asarray(widths) > 0)
+        starts = next(one for one in variables(trial.result) if one.name == "time").values
+        assert starts[-1] <= trial.result.simulated_s
+        assert starts[-1] > 0.9 * trial.result.simulated_s
+
+
+def test_a_stop_after_the_last_packet_is_not_why_it_ended() -> None:
+    trial = finished("perftest", 5, "lines.0.errors.post_fec_ber=1e-6", "nic.retries=0", "stop=1 s")
+    assert trial.result is not None
+    assert trial.result.status == "incomplete"
+    assert "error" in trial.result.reason
+
+
+def test_nothing_is_at_work_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even if it is pressed again while the other threads finish their window."""
+    at_work, pressed = [], []
+
+    def advance(name: str) -> int:
+        if name == "mine":
+            raise KeyboardInterrupt
+        at_work.append(name)
+        time.sleep(0.2)
+        at_work.remove(name)
+        return 0
+
+    def impatient_wait(jobs: list[futures.Future[int]]) -> None:
+        if len(pressed) < 3:
+            pressed.append(1)
+            raise KeyboardInterrupt
+        futures.wait(jobs)
+
+    monkeypatch.setattr(engine, "_advance", advance)
+    monkeypatch.setattr(engine, "wait", impatient_wait)
+    with futures.ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt):
+        engine._all_at_once(pool, [("mine",), ("theirs",), ("another",)])
+    assert pressed
+    assert not at_work

@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from drawn.scenarios import scenarios
@@ -52,3 +53,31 @@ def test_every_packet_and_counter(drawn: dict[str, Any], together: int, threads:
         assert outcome.status == "completed", "nothing was lost, and yet it did not finish"
     assert tables.goodput_bins.sum() == tables.flows["delivered_bytes"].sum()
     assert np.all(tables.queue_bins.max(axis=1) == tables.ports["max_queued_bytes"])
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 4, suppress_health_check=list(HealthCheck))
+@given(scenarios(), st.integers(0, 9).flatmap(lambda digits: st.integers(1, 10**digits * 100)))
+def test_a_stop_at_any_time(drawn: dict[str, Any], stop_ps: int) -> None:
+    network = build(Scenario.model_validate(drawn), bins=16, groups=[])
+    twin = emulate(network.tables, stop_ps=stop_ps)
+    engine.run(network, stop_ps=stop_ps, probe=True)
+    assert differences(network.tables, twin) == []
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 4, suppress_health_check=list(HealthCheck))
+@given(scenarios(), st.sampled_from((16, 2000)))
+def test_bins_whatever_the_groups_and_whoever_looks(drawn: dict[str, Any], bins: int) -> None:
+    scenario = Scenario.model_validate(drawn)
+    together = build(scenario, bins=bins, groups=[list(scenario.sites)])
+    apart = build(scenario, bins=bins, groups=[])
+    engine.run(together, stop_ps=STOP_PS)
+    with (
+        mock.patch.object(engine, "SLICE_S", 0.0),  # a look between any two windows
+        mock.patch.object(engine, "SLICE_EVENTS", 23),
+    ):
+        engine.run(apart, stop_ps=STOP_PS, on_slice=lambda network: engine.so_far(network, 0.0))
+    for name in ("bin", "bin_width_ps", "clock_ps"):
+        assert {*together.tables.run[name]} == {*apart.tables.run[name]}, name
+    for name in ("goodput_bins", "queue_bins", "pause_bins"):
+        ours, theirs = getattr(together.tables, name), getattr(apart.tables, name)
+        assert np.array_equal(ours, theirs), name

@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -186,8 +187,7 @@ class _Windows:
         while unfinished:
             jobs = [(self.network, g, end_ps, end_key, self._most_events()) for g in unfinished]
             if self.threads > 1 and self.worked_s > LEAST_WORK_S:
-                started = [self.pool.submit(_advance, *job) for job in jobs[1:]]
-                codes = [_advance(*jobs[0]), *(job.result() for job in started)]
+                codes = _all_at_once(self.pool, jobs)
             else:
                 codes = [_advance(*job) for job in jobs]
             unfinished = [
@@ -231,6 +231,19 @@ class _Watch:
 def _advance(network: Network, g: int, until_ps: int, until_key: int, most_events: int) -> int:
     with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
         return int(loop.advance(_run_table(network), g, until_ps, until_key, most_events))
+
+
+def _all_at_once(pool: Executor, jobs: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Advance some groups on threads; whatever happens, none is still at work afterwards."""
+    started: list[Future[int]] = []
+    try:
+        for job in jobs[1:]:
+            started.append(pool.submit(_advance, *job))
+        return [_advance(*jobs[0]), *(job.result() for job in started)]
+    finally:
+        while not all(job.done() for job in started):
+            with suppress(KeyboardInterrupt):  # the first one is on its way to the caller
+                wait(started)
 
 
 def _load_or_compile(network: Network) -> None:
@@ -312,20 +325,32 @@ def _is_deadlocked(tables: kt.Tables) -> bool:
     pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
     kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
     timers = tables.queue_pairs["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    work = bool((kinds == calendar.OPERATION).any())
-    return not (work or _packets_move(tables)) and bool((timers == kt.NEVER_PS).all())
+    if (kinds == calendar.OPERATION).any() or (timers != kt.NEVER_PS).any():
+        return False
+    return not (_packets_move(tables) or _pauses_run_out(tables, entities[kinds == calendar.WAKE]))
+
+
+def _pauses_run_out(tables: kt.Tables, lanes: Any) -> bool:
+    """Tell whether a pause that holds something up is no longer meant, and so will end."""
+    port, priority = np.divmod(lanes, kt.PRIORITIES)
+    pausing = tables.ports["pausing"][tables.ports["peer"][port]]
+    return bool((pausing >> priority & 1 == 0).any())
 
 
 def _packets_move(tables: kt.Tables) -> bool:
-    """Tell whether a packet, PFC frames apart, is the next on any link."""
-    flying = tables.ports[tables.ports["flight_head"] != kt.NOWHERE]
-    firsts = [tables.groups[port["group"]].packets[port["flight_head"]]["kind"] for port in flying]
-    firsts += [
-        ring[line["received"] % len(ring)]["kind"]
-        for line, ring in zip(tables.lines, tables.rings, strict=True)
-        if line["received"] < line["sent"]
-    ]
-    return any(kind != kt.PFC for kind in firsts)
+    """Tell whether a packet, PFC frames apart, is on any link."""
+    for port in tables.ports[tables.ports["flight_head"] != kt.NOWHERE]:
+        packets = tables.groups[port["group"]].packets
+        i = int(port["flight_head"])
+        while i != kt.NOWHERE:
+            if packets["kind"][i] != kt.PFC:
+                return True
+            i = int(packets["next"][i])
+    for line, ring in zip(tables.lines, tables.rings, strict=True):
+        numbers = np.arange(line["received"], line["sent"])
+        if (ring["kind"][numbers % len(ring)] != kt.PFC).any():
+            return True
+    return False
 
 
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:

@@ -95,11 +95,8 @@ class _Bins:
     @classmethod
     def of(cls, network: Network) -> _Bins:
         run = network.tables.run[0]
-        width_ps, last, clock_ps = (
-            int(run["bin_width_ps"]),
-            int(run["bin"]),
-            int(run["clock_ps"]),
-        )
+        width_ps, clock_ps = int(run["bin_width_ps"]), int(run["clock_ps"])
+        last = clock_ps // width_ps
         goodput = np.array(network.tables.goodput_bins[:, : last + 1])
         queue = np.array(network.tables.queue_bins[:, : last + 1])
         pause = np.array(network.tables.pause_bins[:, : last + 1])
