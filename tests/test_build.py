@@ -1,5 +1,6 @@
 """From a scenario to ports, paths, windows and operations, checked by hand."""
 
+import random
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -285,3 +286,29 @@ def test_packets_behind_a_pause_frame_on_a_long_line_still_move() -> None:
 def otn_of(latency: str, xoff: str) -> dict[str, str]:
     buffers = {"buffer": "200 kB", "client_buffer": "60 kB", "xoff": xoff, "xon": "0 B"}
     return {"flow_control": "cooperative", "latency": latency} | buffers
+
+
+@pytest.mark.parametrize("seed", [66, 67, 68])
+def test_a_lost_go_on_is_no_deadlock(seed: int) -> None:
+    """The pause that it should have ended runs out by itself, on 20 Mb/s after 1.7 s."""
+    pfc = {"priorities": [3], "xoff": "9000 B", "xon": "0 B", "headroom": "auto", "quanta": 65535}
+    fabric = {"type": "one-switch", "rate": "1 Gbps", "cable": "2 m", "latency": "0 ns", "pfc": pfc}
+    rates = {"a": "20 Mbps", "b": "10 Mbps"}
+    sites = {
+        name: {"hosts": 2, "fabric": fabric, "gateway": {"rate": rate}}
+        for name, rate in rates.items()
+    }
+    otn = otn_of("0 s", "3000 B")
+    lines = [line("a", "b", distance="100 km", rate="20 Mbps", otn=otn)]
+    nic = {"rate": "1 Gbps", "mtu": 256, "window": "100 kB", "priority": 3, "timeout": 0}
+    draw = random.Random(seed)
+    rows = [
+        transfer(f"t{k}", f"a.{k % 2}", f"b.{k % 2}", bytes=f"{draw.randint(2000, 12000)} B")
+        for k in range(3)
+    ]
+    network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows), seed=seed)
+    back = network.tables.ports[network.tables.lines["port"][1]]
+    back["log_bit_survival"], back["error_draws"] = -1e-17, 1
+    back["error_gap_bits"] = 200 * seed + 5  # damages one frame, a go-on
+    assert engine.run(network).status == "completed"
+    assert network.tables.ports["lost_pause"].sum() == 1

@@ -130,7 +130,9 @@ def test_a_run_that_ends_in_error_has_one_time_axis() -> None:
 
 
 def test_a_stop_after_the_last_packet_is_not_why_it_ended() -> None:
-    trial = finished("perftest", 5, "lines.0.errors.post_fec_ber=1e-6", "nic.retries=0", "stop=1 s")
+    trial = finished(
+        "perftest", 5, "lines.0.errors.post_fec_ber=1e-6", "nic.retries=0", "stop=10 ms"
+    )
     assert trial.result is not None
     assert trial.result.status == "incomplete"
     assert "error" in trial.result.reason
