@@ -66,6 +66,8 @@ def advance(runs, g, until_ps, until_key, most_events):
         if room <= 0:
             return what_is_short(run)
         if first_ps >= run.bin_end_ps:
+            if drop_dead_timers(run):
+                continue  # it may have been one of them
             close_bins(run, first_ps)
         run.events += handle_events(run, min(end_ps, run.bin_end_ps - 1), room)
 
@@ -100,7 +102,6 @@ def what_is_short(run):
 @jit
 def next_event_ps(run):
     """Return the time of the next event, NEVER if there is none."""
-    drop_dead_timers(run)
     if run.port_to_serve != NOWHERE:
         return run.now_ps
     return min(run.first_ps, run.heap_first_ps)
@@ -108,16 +109,22 @@ def next_event_ps(run):
 
 @jit
 def drop_dead_timers(run):
-    """Take ACK timers that were turned off from the top of the heap: they are no events."""
+    """Take ACK timers that were turned off from the top of the heap; True if there were any.
+
+    They are no events, and must not move the time bins: one may lie far beyond the last packet.
+    """
+    dropped = False
     while run.heap_size > 0:
         key = get_event(run, 0).key
         if key >> KIND_SHIFT != ACK_TIMER:
-            return
+            break
         qp = get_queue_pair(run, key & ENTITY_MASK)
         if qp.deadline_ps != NEVER_PS:
-            return
+            break
         qp.timer_pending = 0
         pop_heap(run)
+        dropped = True
+    return dropped
 
 
 @jit

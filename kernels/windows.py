@@ -12,7 +12,7 @@ engine lets the groups that have operations left go first, up to their last one.
 from .access import get_line, get_operation, get_port, get_queue_pair
 from .jit import entry, jit
 from .line import hand_over
-from .loop import next_event_ps
+from .loop import drop_dead_timers, next_event_ps
 from .tables import COMPUTE, DONE, NEVER_PS, NOWHERE, RUNNING
 
 
@@ -29,6 +29,7 @@ def open_window(runs, longest_ps, until_ps):
         hand_over(runs[receiver.group], line)
     first_ps = NEVER_PS
     for g in range(len(runs)):
+        drop_dead_timers(runs[g])
         first_ps = min(first_ps, next_event_ps(runs[g]))
     if first_ps > until_ps:
         return first_ps, first_ps, False
