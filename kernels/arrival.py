@@ -119,7 +119,7 @@ def forward(run, ingress, egress, i):
     entered.max_ingress_bytes = max(entered.max_ingress_bytes, entered.ingress_bytes)
     if lossless and entered.ingress_bytes > entered.xoff_bytes:
         pause_if_full(run, entered_index)
-    enter_egress(run, egress, i, entered_index, run.now_ps)
+    enter_egress(run, egress, i, entered_index)
 
 
 @jit

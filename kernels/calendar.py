@@ -45,8 +45,8 @@ def push(run, time_ps, kind, entity):
 def push_arrival(run, sender, packet, i):
     """Add the arrival of the next frame on the link that leaves from port `sender`.
 
-    i: its place in the pool, NOWHERE if it is on a line. Where it goes from there is looked up
-    here already: what the processor need not wait for later.
+    i: its place in the pool, NOWHERE if it is on a line. The port by which it will leave is looked
+    up here already: when it arrives, the processor need not wait for that.
     """
     p = np.int64(get_port(run, sender).peer)
     near = get_near(run, 2 * p)

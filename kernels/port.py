@@ -73,11 +73,11 @@ def send_stored(run, p, i, entered, now_ps):
 
 
 @jit
-def enter_egress(run, p, i, entered, now_ps):
+def enter_egress(run, p, i, entered):
     """Store packet i, which came by ingress lane `entered`, to leave by port p.
 
     If nothing stands in its way it leaves at once: the service of the port would be the next
-    event, and would choose it.
+    event, and would choose it. What has ended quietly there must be settled before.
     """
     port = get_port(run, p)
     packet = get_packet(run, i)
@@ -93,7 +93,7 @@ def enter_egress(run, p, i, entered, now_ps):
     if is_free(run, port) and not any_before_service(run, p):
         if port.busy_until_ps != NOWHERE:
             end_frame(run, p)
-        send_stored(run, p, i, entered, now_ps)
+        send_stored(run, p, i, entered, run.now_ps)
         announce_end(run, p)
         return
     join_queue(run, lane, i)

@@ -92,4 +92,4 @@ def respond(run, q, kind, number):
     i = take(run, kind, q, number % PSN_MODULUS, qp.ack_bytes, priority)
     get_packet(run, i).at = qp.ack_path
     settle(run, p, run.now_ps)
-    enter_egress(run, p, i, NOWHERE, run.now_ps)
+    enter_egress(run, p, i, NOWHERE)

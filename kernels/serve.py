@@ -72,10 +72,9 @@ def settle_ingress(run, lane):
 def settle(run, p, before_ps):
     """Free what the last frame of port p occupied, if it has ended quietly before a time."""
     port = get_port(run, p)
-    if port.busy_until_ps == NOWHERE or port.service_pending or port.busy_until_ps >= before_ps:
-        return
-    run.clock_ps = max(run.clock_ps, port.busy_until_ps)
-    release_buffer(run, p)
+    if has_ended_quietly(port, before_ps):
+        run.clock_ps = max(run.clock_ps, port.busy_until_ps)
+        release_buffer(run, p)
 
 
 @jit

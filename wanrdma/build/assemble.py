@@ -13,7 +13,7 @@ from .work import Operation, WorkPlan
 
 FIRST_BIN_PS = 1_000_000  # 1 us; doubles as the run gets longer
 FIRST_PACKETS = 4096
-FIRST_LOG_ROWS = 1 << 15  # how many events can be handled in one go hangs on what is free
+FIRST_LOG_ROWS = 1 << 15  # with fewer the loop must stop more often to see whether there is room
 LEAST_RING, MOST_FIRST_RING_BITS = 256, 16  # packets; the engine makes larger ones
 LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
 EVENTS_A_PORT = 3 + kt.PRIORITIES  # arrival, service, refresh, and a wake a lane
