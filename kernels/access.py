@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 from . import tables
 from .jit import jit
 
-CHECKED = bool(config.BOUNDSCHECK) or config.DISABLE_JIT
+CHECKED = bool(config.BOUNDSCHECK)
 INT64 = np.dtype(np.int64)
 
 
@@ -30,6 +30,7 @@ def _row_maker(name, dtype):
     @intrinsic
     def row(_typing, run, _place):
         def make(context, builder, _signature, arguments):
+            _check(context, builder, name, arguments)
             where = _address(context, builder, name, arguments, dtype.itemsize)
             return builder.inttoptr(where, context.get_value_type(record))
 
@@ -44,6 +45,7 @@ def _loader(name):
     @intrinsic
     def load(_typing, run, _place):
         def make(context, builder, _signature, arguments):
+            _check(context, builder, name, arguments)
             where = _address(context, builder, name, arguments, INT64.itemsize)
             word = context.get_value_type(types.int64).as_pointer()
             return builder.load(builder.inttoptr(where, word))
@@ -59,6 +61,7 @@ def _storer(name):
     @intrinsic
     def store(_typing, run, _place, _value):
         def make(context, builder, _signature, arguments):
+            _check(context, builder, name, arguments)
             where = _address(context, builder, name, arguments, INT64.itemsize)
             word = context.get_value_type(types.int64).as_pointer()
             builder.store(arguments[2], builder.inttoptr(where, word))
@@ -69,12 +72,27 @@ def _storer(name):
     return store
 
 
-def _address(context, builder, name, arguments, item_bytes):
-    """Return where a row is. A table does not move while a kernel runs: LLVM may keep its base."""
-    offset = context.get_constant(types.int64, tables.run.fields[f"{name}_at"][1])
+def _check(context, builder, name, arguments):
+    """Raise IndexError for a row that a table does not have, where that is asked for."""
+    if not CHECKED:
+        return
+    count = builder.load(_field(context, builder, f"{name}_count", arguments))
+    # As unsigned numbers the negative ones are the largest.
+    with builder.if_then(builder.icmp_unsigned(">=", arguments[1], count), likely=False):
+        context.call_conv.return_user_exc(builder, IndexError, ("no such row",))
+
+
+def _field(context, builder, field, arguments):
+    """Return where a word of the run's record is."""
+    offset = context.get_constant(types.int64, tables.run.fields[field][1])
     word = context.get_value_type(types.int64).as_pointer()
     at = builder.add(builder.ptrtoint(arguments[0], context.get_value_type(types.int64)), offset)
-    base = builder.load(builder.inttoptr(at, word))
+    return builder.inttoptr(at, word)
+
+
+def _address(context, builder, name, arguments, item_bytes):
+    """Return where a row is. A table does not move while a kernel runs: LLVM may keep its base."""
+    base = builder.load(_field(context, builder, f"{name}_at", arguments))
     base.set_metadata("invariant.load", builder.module.add_metadata([]))
     size = context.get_constant(types.int64, item_bytes)
     return builder.add(base, builder.mul(arguments[1], size))
@@ -167,6 +185,11 @@ def _copier(dtype):
 
 if config.DISABLE_JIT:
 
+    def _element_of(run, name, place, dtype):
+        if not 0 <= place < getattr(run, f"{name}_count"):
+            raise IndexError("no such row")
+        return _memory(int(getattr(run, f"{name}_at") + place * dtype.itemsize), dtype)
+
     def _row_at(dtype):
         size = dtype.itemsize
         return lambda address, place: _Row(_memory(int(address + place * size), dtype)[0])
@@ -179,19 +202,14 @@ if config.DISABLE_JIT:
         return copy
 
     def _row_maker(name, dtype):
-        size = dtype.itemsize
-        at = f"{name}_at"
-        return lambda run, place: _Row(_memory(int(getattr(run, at) + place * size), dtype)[0])
+        return lambda run, place: _Row(_element_of(run, name, place, dtype)[0])
 
     def _loader(name):
-        at = f"{name}_at"
-        return lambda run, place: int(_memory(int(getattr(run, at) + 8 * place), INT64)[0])
+        return lambda run, place: int(_element_of(run, name, place, INT64)[0])
 
     def _storer(name):
-        at = f"{name}_at"
-
         def store(run, place, value):
-            _memory(int(getattr(run, at) + 8 * place), INT64)[0] = value
+            _element_of(run, name, place, INT64)[0] = value
 
         return store
 
@@ -204,158 +222,32 @@ if config.DISABLE_JIT:
         _memory(int(address + 8 * place), INT64)[0] = value
 
 
-@jit
-def check(place, count):
-    """Raise IndexError for a row that a table does not have, where that is asked for."""
-    if CHECKED and not 0 <= place < count:
-        raise IndexError("no such row")
+get_port = _row_maker("ports", tables.port)
+get_lane = _row_maker("lanes", tables.lane)  # lane c of port p is row PRIORITIES * p + c
+get_packet = _row_maker("packets", tables.packet)
+get_queue_pair = _row_maker("queue_pairs", tables.queue_pair)
+get_operation = _row_maker("operations", tables.operation)
+get_flow = _row_maker("flows", tables.flow)
+get_event = _row_maker("heap", tables.event)
+get_near = _row_maker("near", tables.near)  # port p: 2 p its next arrival, 2 p + 1 its service
+get_bucket = _row_maker("buckets", tables.bucket)
+get_line = _row_maker("lines", tables.line)
+get_probe = _row_maker("probes", tables.probe)
+get_logged = _row_maker("log", tables.logged)
+get_own_port = _loader("own_ports")
+get_own_flow = _loader("own_flows")
+get_own_line = _loader("own_lines")
+get_path_port = _loader("paths")
+get_successor = _loader("successors")
+get_mark, set_mark = _loader("marks"), _storer("marks")
+get_agenda_ps = _loader("agenda_ps")
+get_agenda_operation = _loader("agenda_operation")
 
-
-_port = _row_maker("ports", tables.port)
-_lane = _row_maker("lanes", tables.lane)
-_packet = _row_maker("packets", tables.packet)
-_queue_pair = _row_maker("queue_pairs", tables.queue_pair)
-_operation = _row_maker("operations", tables.operation)
-_flow = _row_maker("flows", tables.flow)
-_event = _row_maker("heap", tables.event)
-_near = _row_maker("near", tables.near)
-_bucket = _row_maker("buckets", tables.bucket)
-_line = _row_maker("lines", tables.line)
-_own_port, _own_flow = _loader("own_ports"), _loader("own_flows")
-_own_line = _loader("own_lines")
-_probe = _row_maker("probes", tables.probe)
-_logged = _row_maker("log", tables.logged)
-_packet_at = _row_at(tables.packet)
 copy_packet = _copier(tables.packet)
-_path = _loader("paths")
-_successor = _loader("successors")
-
-
-@jit
-def get_port(run, p):
-    """Return port p."""
-    check(p, run.ports_count)
-    return _port(run, p)
-
-
-@jit
-def get_lane(run, i):
-    """Return lane i: lane c of port p is row PRIORITIES * p + c."""
-    check(i, run.lanes_count)
-    return _lane(run, i)
-
-
-@jit
-def get_packet(run, i):
-    """Return packet i of the pool."""
-    check(i, run.packets_count)
-    return _packet(run, i)
-
-
-@jit
-def get_queue_pair(run, q):
-    """Return queue pair q."""
-    check(q, run.queue_pairs_count)
-    return _queue_pair(run, q)
-
-
-@jit
-def get_operation(run, o):
-    """Return operation o."""
-    check(o, run.operations_count)
-    return _operation(run, o)
-
-
-@jit
-def get_flow(run, f):
-    """Return flow f."""
-    check(f, run.flows_count)
-    return _flow(run, f)
-
-
-@jit
-def get_event(run, place):
-    """Return the event at a place of the heap."""
-    check(place, run.heap_count)
-    return _event(run, place)
-
-
-@jit
-def get_near(run, place):
-    """Return the pending arrival (place 2 p) or service (2 p + 1) of port p."""
-    check(place, run.near_count)
-    return _near(run, place)
-
-
-@jit
-def get_bucket(run, b):
-    """Return bucket b of the calendar."""
-    check(b, run.buckets_count)
-    return _bucket(run, b)
-
-
-@jit
-def get_line(run, i):
-    """Return line i."""
-    check(i, run.lines_count)
-    return _line(run, i)
+_packet_at = _row_at(tables.packet)
 
 
 @jit
 def get_on_line(line, number):
     """Return the packet that was the `number`-th to be put on a line."""
     return _packet_at(line.ring_at, number & (line.ring_count - 1))
-
-
-@jit
-def get_own_port(run, place):
-    """Return the port at a place of the list of the group's ports."""
-    check(place, run.own_ports_count)
-    return _own_port(run, place)
-
-
-@jit
-def get_own_flow(run, place):
-    """Return the flow at a place of the list of the group's flows."""
-    check(place, run.own_flows_count)
-    return _own_flow(run, place)
-
-
-@jit
-def get_own_line(run, place):
-    """Return the line at a place of the list of those that leave from the group."""
-    check(place, run.own_lines_count)
-    return _own_line(run, place)
-
-
-@jit
-def get_probe(run, row):
-    """Return a row of the per-packet probe."""
-    check(row, run.probes_count)
-    return _probe(run, row)
-
-
-@jit
-def get_logged(run, row):
-    """Return a row of the log."""
-    check(row, run.log_count)
-    return _logged(run, row)
-
-
-@jit
-def get_path_port(run, at):
-    """Return the port at a place of the paths."""
-    check(at, run.paths_count)
-    return _path(run, at)
-
-
-@jit
-def get_successor(run, place):
-    """Return the operation at a place of the successors."""
-    check(place, run.successors_count)
-    return _successor(run, place)
-
-
-get_mark, set_mark = _loader("marks"), _storer("marks")
-get_agenda_ps = _loader("agenda_ps")
-get_agenda_operation = _loader("agenda_operation")

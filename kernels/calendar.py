@@ -67,10 +67,16 @@ def push_service(run, time_ps, p):
 
 @jit
 def _push_near(run, time_ps, key, place):
+    if not _join_bucket(run, time_ps, key, place):
+        push_heap(run, time_ps, key)
+
+
+@jit
+def _join_bucket(run, time_ps, key, place):
+    """Put an event in its place in its bucket; False if that is too far ahead, or behind many."""
     period = time_ps >> run.bucket_shift
     if period - (run.now_ps >> run.bucket_shift) >= BUCKETS:
-        push_heap(run, time_ps, key)
-        return
+        return False
     b = period & (BUCKETS - 1)
     bucket = get_bucket(run, b)
     near = get_near(run, place)
@@ -82,12 +88,12 @@ def _push_near(run, time_ps, key, place):
         bucket.last = place
         _mark(run, b)
         _note_first(run, time_ps, b)
-        return
+        return True
     last = get_near(run, np.int64(bucket.last))
     if last.time_ps < time_ps or (last.time_ps == time_ps and last.key < key):
         last.next = place
         bucket.last = place
-        return
+        return True
     before = NOWHERE
     after = np.int64(bucket.first)
     for _ in range(MOST_PASSED):
@@ -99,10 +105,10 @@ def _push_near(run, time_ps, key, place):
                 _note_first(run, time_ps, b)
             else:
                 get_near(run, before).next = place
-            return
+            return True
         before = after
         after = np.int64(here.next)
-    push_heap(run, time_ps, key)
+    return False
 
 
 @jit_inlined
