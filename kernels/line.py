@@ -7,7 +7,7 @@ takes at the other, and it sees what was sent when the two meet (`hand_over`).
 
 import numpy as np
 
-from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet
+from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet, get_port
 from .calendar import push_arrival
 from .jit import jit, jit_inlined
 from .packets import give_back, take_any
@@ -53,6 +53,15 @@ def announce(run, line):
         return
     line.announced = 1
     push_arrival(run, line.port, get_on_line(line, line.received), NOWHERE)
+
+
+@jit
+def announce_lines(run, g):
+    """Announce what has become visible on the lines to group g since it was last at work."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        if get_port(run, get_port(run, line.port).peer).group == g:
+            announce(run, line)
 
 
 @jit

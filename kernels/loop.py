@@ -21,7 +21,7 @@ from .calendar import (
 )
 from .heap import pop_heap
 from .jit import entry, jit, jit_in_place
-from .line import room_on_lines
+from .line import announce_lines, room_on_lines
 from .log import LOG_ROWS_AN_EVENT
 from .operations import handle_operation
 from .packets import PACKETS_AN_EVENT
@@ -49,6 +49,7 @@ def advance(runs, g, until_ps, until_key, most_events):
     run = runs[g]
     end = run.events + most_events
     run.stepping = 0
+    announce_lines(run, g)
     while True:
         first_ps = next_event_ps(run)
         if run.operations_left + run.others_left == 0 or first_ps == NEVER_PS:

@@ -33,6 +33,7 @@ ACK_REQUESTED = 8  # AckReq of the BTH
 COMPUTE, SEND = range(2)
 WAITING, READY, RUNNING, DONE = range(4)
 
+PAGE_BYTES = 4096  # of memory: within one, processors fetch lines ahead that were not asked for
 LINE_BYTES = 64  # of the cache: what is used together should lie in one
 
 
@@ -331,10 +332,20 @@ bucket = np.dtype(
 # where each of the other tables is, for kernels/access.py.
 SHARED_TABLES = (
     *("ports", "lanes", "lines", "queue_pairs", "operations", "flows", "paths", "successors"),
-    *("near", "goodput_bins", "queue_bins", "pause_bins"),
+    *("goodput_bins", "queue_bins", "pause_bins"),
 )
 GROUP_TABLES = (
-    *("packets", "heap", "buckets", "marks", "agenda_ps", "agenda_operation", "probes", "log"),
+    *(
+        "packets",
+        "heap",
+        "near",
+        "buckets",
+        "marks",
+        "agenda_ps",
+        "agenda_operation",
+        "probes",
+        "log",
+    ),
     *("own_ports", "own_flows", "own_lines"),
 )
 TABLE_NAMES = SHARED_TABLES + GROUP_TABLES
@@ -371,6 +382,7 @@ run = _record(
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
     ],
+    line_bytes=PAGE_BYTES,
 )
 
 # One row of the per-packet probe. A departure is a last bit out, an arrival a last bit in.
@@ -394,6 +406,7 @@ class Group(NamedTuple):
 
     packets: Any  # (capacity,), grown by the engine
     heap: Any  # as many as can be pending at once
+    near: Any  # (2 P,), of its own ports; the other places are never touched
     buckets: Any  # (BUCKETS,)
     marks: Any  # int64, bit b % WORD_BITS of word b // WORD_BITS: bucket b is not empty
     agenda_ps: Any  # int64, sorted start times
@@ -419,7 +432,6 @@ class Tables(NamedTuple):
     flows: Any  # (F,)
     paths: Any  # int64, ports in order, each path closed by NOWHERE
     successors: Any  # int64, operations
-    near: Any  # (2 * P,)
     goodput_bins: Any  # int64 bytes delivered, (F, bins), a bin after the other in memory
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)

@@ -3,10 +3,12 @@
 Whatever one site does reaches another no sooner than light does. So every group may handle
 all its events up to the time of the first one of all, plus the least delay of a line between
 two groups, without knowing what the others do (a frame takes time on top of that delay).
+A longer window is gone through in steps (`wanrdma/stretch.py`).
 
 But the run ends with its last operation, wherever that is, and then at once: no group may
-then have gone further. `may_end` tells of the windows in which that can happen; in those the
-engine lets the groups that have operations left go first, up to their last one.
+then have gone further. `may_end` tells of the windows in which that can happen; in those, which
+are never longer than that delay, the engine lets the groups that have operations left go
+first, up to their last one.
 """
 
 from .access import get_line, get_operation, get_port, get_queue_pair
@@ -17,9 +19,10 @@ from .tables import COMPUTE, DONE, NEVER_PS, NOWHERE, RUNNING
 
 
 @entry
-def open_window(runs, longest_ps, until_ps):
+def open_window(runs, longest_ps, until_ps, least_delay_ps):
     """Hand over what is on the lines; return the next window's first and last time, and more.
 
+    least_delay_ps: of the lines between two groups.
     Returns (first_ps, end_ps, may_end). first_ps is NEVER if nothing is left to happen.
     """
     run = runs[0]
@@ -34,25 +37,25 @@ def open_window(runs, longest_ps, until_ps):
     if first_ps > until_ps:
         return first_ps, first_ps, False
     end_ps = until_ps if until_ps - first_ps < longest_ps else first_ps + longest_ps
-    return first_ps, end_ps, may_end(run, first_ps, end_ps)
+    return first_ps, end_ps, may_end(run, first_ps, end_ps, least_delay_ps)
 
 
 @jit
-def may_end(run, first_ps, end_ps):
+def may_end(run, first_ps, end_ps, least_delay_ps):
     """Tell whether all operations may end within a window; looks for one that cannot."""
     for _ in range(run.operations_count):
-        if cannot_end(run, run.witness, first_ps, end_ps):
+        if cannot_end(run, run.witness, first_ps, end_ps, least_delay_ps):
             return False
         run.witness = (run.witness + 1) % run.operations_count
     return True
 
 
 @jit
-def cannot_end(run, o, first_ps, end_ps):
+def cannot_end(run, o, first_ps, end_ps, least_delay_ps):
     """Tell whether an operation certainly does not end within a window.
 
-    What goes to another group cannot unless it has been delivered: the ACK takes longer than
-    a window. A send inside a group cannot while more is unsent than its host's link carries.
+    What goes to another group cannot within a line's delay unless it has been delivered: the ACK
+    takes longer. No send can while more of it is unsent than its host's link carries.
     """
     operation = get_operation(run, o)
     if operation.status == DONE:
@@ -62,7 +65,8 @@ def cannot_end(run, o, first_ps, end_ps):
         return operation.duration_ps > end_ps - began_ps
     qp = get_queue_pair(run, operation.queue_pair)
     sender = get_port(run, qp.sender_port)
-    if sender.group != get_port(run, qp.receiver_port).group:
+    is_inside = sender.group == get_port(run, qp.receiver_port).group
+    if not is_inside and end_ps - first_ps <= least_delay_ps:
         return operation.delivered_ps == NOWHERE
     unsent_bytes = operation.bytes
     if operation.first_packet != NOWHERE:

@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+import threading
 import time
 from concurrent import futures
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from validation.runs import Groups, Trial
 
-from wanrdma import engine
+from wanrdma import engine, stretch
+from wanrdma.kernels import loop
 from wanrdma.results.variables import variables
+from wanrdma.stretch import Stretch
 
 ERRORS = ["lines.0.errors.post_fec_ber=1e-8"]
 RUNS: dict[str, list[str]] = {
@@ -105,10 +108,14 @@ def test_short_lines_are_right_however_slow_the_machine(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("settings", [[], *APART.values()], ids=["as it is", *APART])
 @every_scenario
-def test_the_same_for_any_groups_and_threads(name: str, settings: list[str]) -> None:
+def test_the_same_for_any_groups_and_threads(
+    name: str, settings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     together = finished(name, 5, *settings, groups=[["a", "b", "tianjin", "langfang"]])
     assert len(together.tables.groups) == 1
-    for threads in (1, 2, 3):
+    for threads, least_work_s in ((1, None), (2, None), (2, -1.0), (3, -1.0)):
+        if least_work_s is not None:  # so little work is usually not done on threads
+            monkeypatch.setattr(engine, "LEAST_WORK_S", least_work_s)
         apart = finished(name, 5, *settings, groups=[], threads=threads)
         assert len(apart.tables.groups) == 2
         assert digests(apart) == digests(together)
@@ -139,26 +146,50 @@ def test_a_stop_after_the_last_packet_is_not_why_it_ended() -> None:
 
 
 def test_nothing_is_at_work_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even if it is pressed again while the other threads finish their window."""
+    """Not even if it is pressed again while the other threads finish their step."""
     at_work, pressed = [], []
 
-    def advance(name: str) -> int:
-        if name == "mine":
+    def advance(_self: Stretch, g: int) -> int:
+        if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
-        at_work.append(name)
+        at_work.append(g)
         time.sleep(0.2)
-        at_work.remove(name)
-        return 0
+        at_work.remove(g)
+        return loop.TIME_IS_UP
 
-    def impatient_wait(jobs: list[futures.Future[int]]) -> None:
+    def impatient_wait(jobs: list[futures.Future[None]]) -> None:
         if len(pressed) < 3:
             pressed.append(1)
             raise KeyboardInterrupt
         futures.wait(jobs)
 
-    monkeypatch.setattr(engine, "_advance", advance)
-    monkeypatch.setattr(engine, "wait", impatient_wait)
+    monkeypatch.setattr(Stretch, "_advance", advance)
+    monkeypatch.setattr(stretch, "wait", impatient_wait)
+    network = Trial("perftest", groups=[]).network
     with futures.ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt):
-        engine._all_at_once(pool, [("mine",), ("theirs",), ("another",)])
+        Stretch(network, range(2), range(1, 100), 1).go_on(pool, threads=3)
     assert pressed
     assert not at_work
+
+
+def test_no_group_is_more_than_a_step_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each sees of the others what they had done by the end of their last step."""
+    taken: list[tuple[int, int]] = []
+
+    def advance(self: Stretch, g: int) -> int:
+        step = self.steps_done[g]
+        taken.append((g, step))
+        lines = self.network.tables.lines
+        others_steps = lines["visible"][self.lines_to[g]]
+        assert np.all((step - 1 <= others_steps) & (others_steps <= step + 1))
+        time.sleep(0.001 * ((7 * g + step) % 3))
+        lines["sent"][self.lines_from[g]] = step + 1
+        return loop.TIME_IS_UP
+
+    monkeypatch.setattr(Stretch, "_advance", advance)
+    network = Trial("perftest", groups=[]).network
+    whole = Stretch(network, range(2), range(1, 51), 1)
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert whole.go_on(pool, threads=2) == set()
+    assert whole.is_done()
+    assert sorted(taken) == [(g, k) for g in range(2) for k in range(50)]

@@ -37,13 +37,17 @@ def lanes_that_must_not_drop(network: Network, frame_bytes: int) -> list[int]:
 
 
 @settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
-@given(scenarios(), st.sampled_from((0, 2, 3)), st.integers(1, 2))
-def test_every_packet_and_counter(drawn: dict[str, Any], together: int, threads: int) -> None:
+@given(scenarios(), st.sampled_from((0, 2, 3)), st.integers(1, 2), st.booleans())
+def test_every_packet_and_counter(
+    drawn: dict[str, Any], together: int, threads: int, in_steps: bool
+) -> None:
     scenario = Scenario.model_validate(drawn)
     groups = [list(scenario.sites)[:together]]  # the other sites each alone
     network = build(scenario, bins=16, groups=groups)
     twin = emulate(network.tables, stop_ps=STOP_PS)
-    outcome = engine.run(network, stop_ps=STOP_PS, probe=True, threads=threads)
+    least_work_s = -1.0 if in_steps else engine.LEAST_WORK_S  # however little there is to do
+    with mock.patch.object(engine, "LEAST_WORK_S", least_work_s):
+        outcome = engine.run(network, stop_ps=STOP_PS, probe=True, threads=threads)
     tables = network.tables
     assert differences(tables, twin) == []
     frame_bytes = scenario.nic.mtu + scenario.nic.framing.overhead + scenario.nic.framing.reth
@@ -60,7 +64,8 @@ def test_every_packet_and_counter(drawn: dict[str, Any], together: int, threads:
 def test_a_stop_at_any_time(drawn: dict[str, Any], stop_ps: int) -> None:
     network = build(Scenario.model_validate(drawn), bins=16, groups=[])
     twin = emulate(network.tables, stop_ps=stop_ps)
-    engine.run(network, stop_ps=stop_ps, probe=True)
+    with mock.patch.object(engine, "LEAST_WORK_S", -1.0):
+        engine.run(network, stop_ps=stop_ps, probe=True, threads=2)
     assert differences(network.tables, twin) == []
 
 

@@ -3,14 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numba import int64, typeof
-from numba.core import config
 
 from .build.assemble import aligned
 from .build.network import Network
@@ -23,6 +21,7 @@ from .kernels.packets import PACKETS_AN_EVENT
 from .kernels.probe import ROWS_AN_EVENT
 from .kernels.windows import open_window
 from .scenario.units import show_time
+from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, run_table
 
 Status = Literal["completed", "stopped", "incomplete"]
 SLICE_EVENTS = 500_000
@@ -31,12 +30,10 @@ SLICE_S = 0.1
 ALL_EVENTS = 1 << 60
 FIRST_WINDOW_PS = 100_000_000  # 100 us; longer as long as that does not take long
 LEAST_WINDOW_PS = 1_000_000  # 1 us
-LEAST_WORK_S = 170e-6  # a window of less is sooner done on one thread than handed to two
+LEAST_WORK_S = 170e-6  # a step of less is sooner done on one thread than handed to two
+MOST_STEPS = 64  # of a window, while there is that much work in each
 NOTHING_MOVES = -1
-SHORT = (loop.PACKETS_SHORT, loop.PROBES_SHORT, loop.LOG_SHORT, loop.LINES_SHORT)
-UNFINISHED = (*SHORT, loop.SLICE_DONE)
 MOST_NAMES = 8
-JIT_OFF = bool(config.DISABLE_JIT)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def run(
         handled_before_ps = until_ps + 1
     elif run["operations_left"].any() and not interrupted:
         handled_before_ps = kt.NEVER_PS  # nothing more can happen
-    store_partial_bin(_run_table(network), handled_before_ps)
+    store_partial_bin(run_table(network), handled_before_ps)
     status, reason = _judge(network, code, interrupted)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Outcome(status, reason, wall, cpu, interrupted)
@@ -105,7 +102,7 @@ def cores() -> int:
 
 def so_far(network: Network, wall_s: float) -> Outcome:
     """Close the current bin for a look at a run that goes on, and say so."""
-    store_partial_bin(_run_table(network), int(network.tables.run["now_ps"].max()))
+    store_partial_bin(run_table(network), int(network.tables.run["now_ps"].max()))
     return Outcome("stopped", "the run was cut short, or is not over", wall_s, wall_s)
 
 
@@ -121,21 +118,25 @@ class _Windows:
     ) -> None:
         self.network, self.on_slice, self.pool, self.threads = network, on_slice, pool, threads
         self.groups = range(len(network.tables.groups))
+        self.is_alone = len(self.groups) == 1
         tables = network.tables
         between = tables.lines["port"][tables.lines["is_inside"] == 0]
         self.least_delay_ps = int(tables.ports["delay_ps"][between].min(initial=kt.NEVER_PS))
         self.seen = time.perf_counter()
-        self.worked_s = 0.0
+        self.work_a_step_s = 0.0
 
     def run(self, until_ps: int) -> int:
         """Run to the end or a time; return NOTHING_LEFT, TIME_IS_UP or NOTHING_MOVES."""
-        table = _run_table(self.network)
-        alone = len(self.groups) == 1
-        window_ps = self.least_delay_ps if alone else min(FIRST_WINDOW_PS, self.least_delay_ps)
+        table = run_table(self.network)
         watch = _Watch(self.network.tables)
+        window_ps = self.least_delay_ps if self.is_alone else FIRST_WINDOW_PS
         while True:
             began = time.perf_counter()
-            first_ps, end_ps, may_end = open_window(table, window_ps, until_ps)
+            window_ps = min(window_ps, self._longest_ps())
+            first_ps, end_ps, may_end = self._open(table, window_ps, until_ps)
+            if may_end and window_ps > self.least_delay_ps:
+                window_ps = self.least_delay_ps
+                first_ps, end_ps, may_end = self._open(table, window_ps, until_ps)
             if first_ps == kt.NEVER_PS:
                 return loop.NOTHING_LEFT
             if first_ps > until_ps:
@@ -143,64 +144,75 @@ class _Windows:
             if watch.is_still_at(first_ps):
                 return NOTHING_MOVES
             end_ps = min(end_ps, watch.next_ps - 1)
+            ends_ps = self._steps(first_ps, end_ps)
             if not may_end:
-                self._advance_all(self.groups, end_ps, others_left=True)
+                self._advance(self.groups, ends_ps, others_left=True)
             elif self._may_have_ended(end_ps):
                 return loop.NOTHING_LEFT
-            self.worked_s = time.perf_counter() - began
-            if self.worked_s > SLICE_S and not alone:
-                window_ps = min(self.least_delay_ps, max(LEAST_WINDOW_PS, window_ps // 2))
-            elif self.worked_s < SLICE_S / 4 and not alone:
-                window_ps = min(2 * window_ps, self.least_delay_ps)
+            worked_s = time.perf_counter() - began
+            self.work_a_step_s = worked_s / len(ends_ps)
+            if worked_s > SLICE_S and not self.is_alone:
+                window_ps = max(LEAST_WINDOW_PS, window_ps // 2)
+            elif worked_s < SLICE_S / 4 and not self.is_alone:
+                window_ps = 2 * window_ps
             self._look_up()
+
+    def _open(self, table: Any, window_ps: int, until_ps: int) -> tuple[int, int, bool]:
+        return open_window(table, window_ps, until_ps, self.least_delay_ps)  # type: ignore[no-any-return]
+
+    def _is_worth_threads(self) -> bool:
+        return self.threads > 1 and self.work_a_step_s > LEAST_WORK_S
+
+    def _longest_ps(self) -> int:
+        """Return how long a window may be. Threads go through long ones in steps."""
+        if self.is_alone or not self._is_worth_threads():
+            return self.least_delay_ps
+        return min(kt.LAST_PS, MOST_STEPS // 2 * self.least_delay_ps)
+
+    def _steps(self, first_ps: int, end_ps: int) -> list[int]:
+        """Return when the steps of a window end, that begins at a time."""
+        if end_ps - first_ps <= self.least_delay_ps:
+            return [end_ps]
+        step_ps = self.least_delay_ps // (1 + STEPS_AHEAD)
+        return [*range(first_ps + step_ps, end_ps, step_ps), end_ps]
 
     def _may_have_ended(self, end_ps: int) -> bool:
         """Advance all groups, none beyond the end of the last operation; True if that came."""
         runs = self.network.tables.run
         working = [g for g in self.groups if runs["operations_left"][g] > 0]
-        self._advance_all(working, end_ps, others_left=False)
+        self._advance(working, [end_ps], others_left=False)
         at_end = [g for g in self.groups if g not in working or runs["operations_left"][g] == 0]
         if runs["operations_left"].any():
-            self._advance_all(at_end, end_ps, others_left=True)
+            self._advance(at_end, [end_ps], others_left=True)
             return False
         last = max(working, key=lambda g: (int(runs["now_ps"][g]), int(runs["last_key"][g])))
         last_ps, last_key = int(runs["now_ps"][last]), int(runs["last_key"][last])
         others = [g for g in self.groups if g != last]
-        self._advance_all(others, last_ps, others_left=True, end_key=last_key)
+        self._advance(others, [last_ps], others_left=True, end_key=last_key)
         return True
 
-    def _advance_all(
+    def _advance(
         self,
         groups: Sequence[int],
-        end_ps: int,
+        ends_ps: Sequence[int],
         *,
         others_left: bool,
         end_key: int = kt.NO_KEY,
     ) -> None:
-        """Advance some groups to a time, each by itself; on threads if there is enough to do.
+        """Advance some groups to a time, on threads if there is enough to do.
 
         Tables are enlarged only when all have come to a halt: the others' records lie beside.
         """
-        runs = self.network.tables.run
-        runs["others_left"][list(groups)] = others_left
-        unfinished = list(groups)
-        while unfinished:
-            jobs = [(self.network, g, end_ps, end_key, self._most_events()) for g in unfinished]
-            if self.threads > 1 and self.worked_s > LEAST_WORK_S:
-                codes = _all_at_once(self.pool, jobs)
-            else:
-                codes = [_advance(*job) for job in jobs]
-            unfinished = [
-                g for g, code in zip(unfinished, codes, strict=True) if code in UNFINISHED
-            ]
+        self.network.tables.run["others_left"][list(groups)] = others_left
+        # With one group a slice may end at any event.
+        most_events = SLICE_EVENTS if self.is_alone else ALL_EVENTS
+        stretch = Stretch(self.network, groups, ends_ps, most_events, end_key)
+        while not stretch.is_done():
+            codes = stretch.go_on(self.pool, self.threads if self._is_worth_threads() else 1)
             if any(code in SHORT for code in codes):
                 _enlarge(self.network)
             if loop.SLICE_DONE in codes:
                 self._look_up()
-
-    def _most_events(self) -> int:
-        """Return how many events a slice has. With one group it may end at any event."""
-        return SLICE_EVENTS if len(self.groups) == 1 else ALL_EVENTS
 
     def _look_up(self) -> None:
         if self.on_slice and time.perf_counter() - self.seen > SLICE_S:
@@ -228,32 +240,14 @@ class _Watch:
         return time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables)
 
 
-def _advance(network: Network, g: int, until_ps: int, until_key: int, most_events: int) -> int:
-    with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
-        return int(loop.advance(_run_table(network), g, until_ps, until_key, most_events))
-
-
-def _all_at_once(pool: Executor, jobs: Sequence[tuple[Any, ...]]) -> list[int]:
-    """Advance some groups on threads; whatever happens, none is still at work afterwards."""
-    started: list[Future[int]] = []
-    try:
-        for job in jobs[1:]:
-            started.append(pool.submit(_advance, *job))
-        return [_advance(*jobs[0]), *(job.result() for job in started)]
-    finally:
-        while not all(job.done() for job in started):
-            with suppress(KeyboardInterrupt):  # the first one is on its way to the caller
-                wait(started)
-
-
 def _load_or_compile(network: Network) -> None:
     """Get the machine code. A damaged cache file must not stop a run: compile anew."""
     if JIT_OFF:
         return
-    table = typeof(_run_table(network))
+    table = typeof(run_table(network))
     kernels = (
         (loop.advance, (table, int64, int64, int64, int64)),
-        (open_window, (table, int64, int64)),
+        (open_window, (table, int64, int64, int64)),
         (store_partial_bin, (table, int64)),
     )
     for kernel, arguments in kernels:
@@ -265,12 +259,6 @@ def _load_or_compile(network: Network) -> None:
             for path in CACHE_FOLDER.rglob(f"*.{kernel.py_func.__name__}-*"):
                 path.unlink(missing_ok=True)
             kernel.compile(arguments)
-
-
-def _run_table(network: Network) -> Any:
-    """Return the record that kernels take; in plain Python its fields must be attributes."""
-    run = network.tables.run
-    return run.view(np.recarray) if JIT_OFF else run
 
 
 def _enlarge(network: Network) -> None:
@@ -296,7 +284,7 @@ def _more_packets(packets: Any, run: Any) -> Any:
     """Double a packet pool; the new ones become free."""
     old = len(packets)
     more = aligned(2 * old, kt.packet)
-    more[:old] = packets
+    _words(more)[:old] = _words(packets)
     more["next"][old:] = np.arange(old + 1, 2 * old + 1)
     more["next"][-1] = run["free_head"]
     run["free_head"] = old
@@ -307,7 +295,7 @@ def _more_packets(packets: Any, run: Any) -> Any:
 def _more_rows(rows: Any) -> Any:
     """Double a table that is written from its beginning on."""
     more = aligned(max(4096, 2 * len(rows)), rows.dtype)
-    more[: len(rows)] = rows
+    _words(more)[: len(rows)] = _words(rows)
     return more
 
 
@@ -315,8 +303,13 @@ def _larger_ring(ring: Any, received: int) -> Any:
     """Double a full ring, each packet at its number in the new one."""
     larger = aligned(2 * len(ring), kt.packet)
     numbers = np.arange(received, received + len(ring))
-    larger[numbers % len(larger)] = ring[numbers % len(ring)]
+    _words(larger)[numbers % len(larger)] = _words(ring)[numbers % len(ring)]
     return larger
+
+
+def _words(rows: Any) -> Any:
+    """Return the rows of a table as words, which are copied faster than field by field."""
+    return rows.view(np.int64).reshape(len(rows), rows.itemsize // 8)
 
 
 def _is_deadlocked(tables: kt.Tables) -> bool:

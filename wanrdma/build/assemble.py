@@ -43,6 +43,7 @@ def assemble(
         run=run,
         groups=[
             _group(
+                of_all=len(ports),
                 ports=np.flatnonzero(ports["group"] == g),
                 flows=np.flatnonzero(flow_groups == g),
                 lines=np.flatnonzero(ports["group"][lines["port"]] == g),
@@ -64,7 +65,6 @@ def assemble(
         flows=flows,
         paths=paths,
         successors=successors,
-        near=aligned(2 * len(ports), kt.near),
         goodput_bins=np.zeros((bins, len(flows)), np.int64).T,
         queue_bins=np.zeros((bins, len(ports)), np.int64).T,
         pause_bins=np.zeros((bins, len(ports)), np.int64).T,
@@ -86,25 +86,31 @@ def assemble(
 
 
 def aligned(count: int, dtype: Any) -> Any:
-    """Return a table of zeros that begins on a cache line."""
+    """Return a table of zeros that shares no page of memory with another."""
     size = count * dtype.itemsize
-    memory = np.zeros(size + kt.LINE_BYTES, np.uint8)
-    first = -memory.ctypes.data % kt.LINE_BYTES
+    memory = np.zeros(size + 2 * kt.PAGE_BYTES, np.uint8)
+    first = -memory.ctypes.data % kt.PAGE_BYTES
     return memory[first : first + size].view(dtype)
 
 
 def _group(
-    ports: Any, flows: Any, lines: Any, pending: int, agenda: list[tuple[int, int]]
+    of_all: int,
+    ports: Any,
+    flows: Any,
+    lines: Any,
+    pending: int,
+    agenda: list[tuple[int, int]],
 ) -> kt.Group:
     return kt.Group(
         packets=_packets(FIRST_PACKETS),
         heap=aligned(pending, kt.event),
+        near=aligned(2 * of_all, kt.near),
         buckets=_buckets(),
         marks=aligned(kt.BUCKETS // kt.WORD_BITS, np.dtype(np.int64)),
         agenda_ps=np.array([start for start, _ in agenda], np.int64),
         agenda_operation=np.array([o for _, o in agenda], np.int64),
         probes=np.zeros(0, kt.probe),
-        log=np.zeros(FIRST_LOG_ROWS, kt.logged),
+        log=aligned(FIRST_LOG_ROWS, kt.logged),
         own_ports=ports,
         own_flows=flows,
         own_lines=lines,

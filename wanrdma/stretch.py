@@ -1,0 +1,140 @@
+"""A stretch of time that groups of sites advance through, on threads, none too far ahead.
+
+A group may handle all its events up to the time that the slowest of the others has reached,
+plus the least delay of a line between them. In steps of half that delay it may so be a step
+ahead: it need not wait when its step was less work than theirs (kernels/windows.py).
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, wait
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numba.core import config
+
+from .build.network import Network
+from .kernels import loop
+from .kernels import tables as kt
+
+STEPS_AHEAD = 1  # of the slowest group
+JIT_OFF = bool(config.DISABLE_JIT)
+SHORT = (loop.PACKETS_SHORT, loop.PROBES_SHORT, loop.LOG_SHORT, loop.LINES_SHORT)
+UNFINISHED = (*SHORT, loop.SLICE_DONE)
+
+
+def run_table(network: Network) -> Any:
+    """Return the record that kernels take; in plain Python its fields must be attributes."""
+    run = network.tables.run
+    return run.view(np.recarray) if JIT_OFF else run
+
+
+class Stretch:
+    """Advances groups through the steps up to the times `ends_ps`, step by step.
+
+    Between two steps of a group, and under a lock, it is told what the others had put on the
+    lines to it, and taken from its own, by the end of their last step: the rest of what they do
+    may be under way. Of the last time only the events with a key below `end_key`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        groups: Sequence[int],
+        ends_ps: Sequence[int],
+        most_events: int,
+        end_key: int = kt.NO_KEY,
+    ) -> None:
+        self.network, self.ends_ps = network, ends_ps
+        self.most_events, self.end_key = most_events, end_key
+        self.changed = threading.Condition()
+        self.steps_done = dict.fromkeys(groups, 0)
+        self.at_work: set[int] = set()
+        self.codes: set[int] = set()  # why groups came to a halt within a step
+        tables = network.tables
+        self.handed = tables.lines["sent"].copy()
+        self.taken = tables.lines["received"].copy()
+        peers = tables.ports["peer"][tables.lines["port"]]
+        senders, receivers = (tables.ports["group"][p] for p in (tables.lines["port"], peers))
+        self.lines_from = {g: np.flatnonzero(senders == g) for g in groups}
+        self.lines_to = {g: np.flatnonzero(receivers == g) for g in groups}
+
+    def is_done(self) -> bool:
+        """Tell whether all groups have come to the end."""
+        return min(self.steps_done.values(), default=len(self.ends_ps)) == len(self.ends_ps)
+
+    def go_on(self, pool: Executor, threads: int) -> set[int]:
+        """Advance until all is done or a group comes to a halt; return why it did.
+
+        Whatever happens, no group is at work afterwards.
+        """
+        self.codes.clear()
+        helpers: list[Future[None]] = []
+        try:
+            for _ in range(min(threads, len(self.steps_done)) - 1):
+                helpers.append(pool.submit(self._work))
+            self._work()
+        except BaseException:
+            self._halt()
+            raise
+        finally:
+            while not all(helper.done() for helper in helpers):
+                with suppress(KeyboardInterrupt):  # the first one is on its way to the caller
+                    wait(helpers)
+        for helper in helpers:
+            helper.result()
+        return self.codes
+
+    def _work(self) -> None:
+        """Take one group after the other a step on, as long as there is one that may go."""
+        try:
+            while (g := self._next()) is not None:
+                code = self._advance(g)
+                with self.changed:
+                    self._end_step(g, code)
+        except BaseException:
+            self._halt()
+            raise
+
+    def _halt(self) -> None:
+        """Let no one take another step."""
+        with self.changed:
+            self.codes.add(loop.SLICE_DONE)
+            self.changed.notify_all()
+
+    def _next(self) -> int | None:
+        """Wait for a group that may take a step, and begin it; None if there will be none."""
+        with self.changed:
+            while not self.codes and not self.is_done():
+                least = min(self.steps_done.values())
+                free = [g for g in self.steps_done if g not in self.at_work]
+                g = min(free, key=self.steps_done.__getitem__, default=None)
+                if g is not None and self.steps_done[g] < min(
+                    least + STEPS_AHEAD + 1, len(self.ends_ps)
+                ):
+                    self.at_work.add(g)
+                    lines = self.network.tables.lines
+                    lines["visible"][self.lines_to[g]] = self.handed[self.lines_to[g]]
+                    lines["freed"][self.lines_from[g]] = self.taken[self.lines_from[g]]
+                    return g
+                self.changed.wait()
+            return None
+
+    def _end_step(self, g: int, code: int) -> None:
+        lines = self.network.tables.lines
+        self.handed[self.lines_from[g]] = lines["sent"][self.lines_from[g]]
+        self.taken[self.lines_to[g]] = lines["received"][self.lines_to[g]]
+        self.at_work.discard(g)
+        if code in UNFINISHED:
+            self.codes.add(code)
+        else:
+            self.steps_done[g] += 1
+        self.changed.notify_all()
+
+    def _advance(self, g: int) -> int:
+        end_ps = self.ends_ps[self.steps_done[g]]
+        with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
+            return int(
+                loop.advance(run_table(self.network), g, end_ps, self.end_key, self.most_events)
+            )
