@@ -86,10 +86,10 @@ def assemble(
 
 
 def aligned(count: int, dtype: Any) -> Any:
-    """Return a table of zeros that shares no page of memory with another."""
+    """Return a table of zeros that begins on a cache line."""
     size = count * dtype.itemsize
-    memory = np.zeros(size + 2 * kt.PAGE_BYTES, np.uint8)
-    first = -memory.ctypes.data % kt.PAGE_BYTES
+    memory = np.zeros(size + kt.LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % kt.LINE_BYTES
     return memory[first : first + size].view(dtype)
 
 
