@@ -223,6 +223,7 @@ if config.DISABLE_JIT:
 
 
 get_port = _row_maker("ports", tables.port)
+get_errors = _row_maker("errors", tables.errors)
 get_lane = _row_maker("lanes", tables.lane)  # lane c of port p is row PRIORITIES * p + c
 get_packet = _row_maker("packets", tables.packet)
 get_queue_pair = _row_maker("queue_pairs", tables.queue_pair)

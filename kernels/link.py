@@ -19,7 +19,7 @@ def start_frame(run, p, i, now_ps):
     packet = get_packet(run, i)
     size = np.int64(packet.size_bytes)
     departure = now_ps + size * port.ps_per_byte
-    if port.log_bit_survival != 0.0 and hits_frame(run, p, size):
+    if port.has_errors and hits_frame(run, p, size, now_ps):
         packet.flags |= DAMAGED
     packet.arrival_ps = departure + port.delay_ps
     if packet.kind == PFC:

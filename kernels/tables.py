@@ -17,6 +17,7 @@ NO_KEY = np.iinfo(np.int64).max
 LAST_PS = 9 * 10**18  # 104 days: runs end here, so that times with a timer added do not wrap
 PSN_MODULUS = 1 << 24
 MAX_OUTSTANDING_PACKETS = 1 << 23
+PREAMBLE_BYTES = 8
 PREAMBLE_AND_GAP_BYTES = 20  # on the wire, but neither stored nor exposed to errors
 PFC_FRAME_BYTES = 84  # IEEE 802.1Qbb: a 64 B frame, preamble and gap
 
@@ -64,12 +65,12 @@ port = _record(
         ("delay_ps", "i8"),  # last bit out here to last bit in at the peer
         ("pause_ps", "i8"),  # how long an XOFF frame sent from here lasts
         ("refresh_ps", "i8"),  # from the end of an XOFF frame to its repetition
-        ("log_bit_survival", "f8"),  # ln(1 - BER) of what is sent from here; 0: no errors
         ("peer", "i4"),  # the port at the other end of the cable or line
         ("is_host", "i4"),  # 1 where packets end and queue pairs live
         ("line", "i4"),  # the line that leaves from here, NOWHERE for a cable
         ("site", "i4"),
         ("group", "i4"),  # of sites, emulated as one
+        ("has_errors", "i4"),  # 1: row p of `errors` damages what is sent from here
     ],
     # state: the transmitter
     [
@@ -91,8 +92,6 @@ port = _record(
         ("flight_tail", "i4"),
         ("tx_packets", "i8"),  # data, ACK and NAK frames
         ("tx_bytes", "i8"),  # their line time in bytes
-        ("error_gap_bits", "i8"),  # good bits before the next bad one
-        ("error_draws", "i8"),
         ("ecn_draws", "i8"),
         ("refresh_due_ps", "i8"),
         ("refresh_pending", "i4"),  # 1: a refresh event is pending
@@ -106,6 +105,19 @@ port = _record(
         ("tx_pause", "i8"),  # PFC frames
         ("paused_ps", "i8"),  # closed pauses, summed over priorities
         ("binned_pause_ps", "i8"),  # pauses already in the bins
+    ],
+)
+
+# What damages the frames that a port sends: row p is port p's (kernels/errors.py).
+BITS, PACKETS, CODEWORDS = range(3)
+errors = _record(
+    [
+        ("process", "i8"),  # one of these
+        ("log_survival", "f8"),  # ln(1 - probability that a bit, a packet or a block is bad)
+        ("block_ps", "i8"),  # of line time: the codewords that fail as one
+        # state
+        ("gap", "i8"),  # good bits or packets before the next bad one; the next bad block
+        ("draws", "i8"),
     ],
 )
 
@@ -331,22 +343,12 @@ bucket = np.dtype(
 # What the run of a group of sites knows. One record a group; `NAME_at` and `NAME_count` say
 # where each of the other tables is, for kernels/access.py.
 SHARED_TABLES = (
-    *("ports", "lanes", "lines", "queue_pairs", "operations", "flows", "paths", "successors"),
-    *("goodput_bins", "queue_bins", "pause_bins"),
+    *("ports", "errors", "lanes", "lines", "queue_pairs", "operations", "flows"),
+    *("paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
 )
 GROUP_TABLES = (
-    *(
-        "packets",
-        "heap",
-        "near",
-        "buckets",
-        "marks",
-        "agenda_ps",
-        "agenda_operation",
-        "probes",
-        "log",
-    ),
-    *("own_ports", "own_flows", "own_lines"),
+    *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
+    *("probes", "log", "own_ports", "own_flows", "own_lines"),
 )
 TABLE_NAMES = SHARED_TABLES + GROUP_TABLES
 run = _record(
@@ -425,6 +427,7 @@ class Tables(NamedTuple):
     groups: list[Group]
     rings: list[Any]  # the packets on each line, grown by the engine
     ports: Any  # (P,)
+    errors: Any  # (P,)
     lanes: Any  # (P * 8,)
     lines: Any
     queue_pairs: Any  # (Q,)

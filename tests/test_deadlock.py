@@ -82,8 +82,10 @@ def test_a_lost_go_on_is_no_deadlock(seed: int) -> None:
         for k in range(3)
     ]
     network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows), seed=seed)
-    back = network.tables.ports[network.tables.lines["port"][1]]
-    back["log_bit_survival"], back["error_draws"] = -1e-17, 1
-    back["error_gap_bits"] = 200 * seed + 5  # damages one frame, a go-on
+    port = network.tables.lines["port"][1]
+    network.tables.ports["has_errors"][port] = 1
+    back = network.tables.errors[port]
+    back["log_survival"], back["draws"] = -1e-17, 1
+    back["gap"] = 200 * seed + 5  # damages one frame, a go-on
     assert engine.run(network).status == "completed"
     assert network.tables.ports["lost_pause"].sum() == 1

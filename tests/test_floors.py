@@ -17,6 +17,7 @@ FLOORS = {
     "wanrdma.scenarios": 0,
     "wanrdma.scenario": 1,
     "wanrdma.build": 1,
+    "wanrdma.stretch": 2,
     "wanrdma.engine": 2,
     "wanrdma.results": 2,
     "wanrdma.api": 3,
@@ -25,11 +26,12 @@ FLOORS = {
 }
 LIBRARIES = {
     "wanrdma.errors": set(),
-    "wanrdma.theory": set(),
+    "wanrdma.theory": {"scipy"},
     "wanrdma.kernels": {"numba", "numpy"},
     "wanrdma.scenarios": set(),
     "wanrdma.scenario": {"pint", "pydantic", "pydantic_core", "ruamel"},
     "wanrdma.build": {"numpy"},
+    "wanrdma.stretch": {"numba", "numpy"},
     "wanrdma.engine": {"numba", "numpy"},
     "wanrdma.results": {"h5py", "numpy", "rich", "xarray"},
     "wanrdma.api": set(),

@@ -571,7 +571,8 @@ def test_streams_look_uniform():
 def test_bit_errors_hit_the_frames_that_hold_a_bad_bit():
     survival, bits = math.log1p(-1e-4), 8 * 980
     small = two_hosts(seed=5)
-    small.ports[0]["log_bit_survival"] = survival
+    small.ports[0]["has_errors"] = 1
+    small.errors[0]["log_survival"] = survival
     small.send(small.queue_pair(THERE, BACK), 40 * 900)
     twin = run(small, stop_ps=40 * PACKET)
     port = twin.ports[0]
@@ -585,13 +586,13 @@ def test_bit_errors_hit_the_frames_that_hold_a_bad_bit():
     rows = [row for row in twin.probes if row.port == 0 and not row.is_arrival]
     assert {n for n, row in enumerate(rows) if row.flags & DAMAGED} == hit
     assert 5 < len(hit) < len(rows)
-    assert (port.error_draws, port.error_gap_bits) == (draws, bit - bits * port.frames_sent)
+    assert (twin.errors[0].draws, twin.errors[0].gap) == (draws, bit - bits * port.frames_sent)
 
 
 def test_gaps_are_bounded():
-    assert streams.gap_bits(0.5, -1e-300) == 1 << 62
-    assert streams.gap_bits(0.0, -1e-9) == 0
-    assert streams.gap_bits(1 - 2**-53, -math.inf) == 0
+    assert streams.gap(0.5, -1e-300) == 1 << 62
+    assert streams.gap(0.0, -1e-9) == 0
+    assert streams.gap(1 - 2**-53, -math.inf) == 0
 
 
 def test_ecn_marks():
@@ -629,7 +630,7 @@ def by_kernel(small: Small, twin: Twin):
     tables.run["probe_size"] = len(probes)
     for name in ("clock_ps", "operations_left"):
         tables.run[name] = getattr(twin, name)
-    for name in ("ports", "lanes", "queue_pairs", "operations", "flows"):
+    for name in ("ports", "errors", "lanes", "queue_pairs", "operations", "flows"):
         table = getattr(tables, name)
         for row, record in zip(table, getattr(twin, name), strict=True):
             for column in table.dtype.names:

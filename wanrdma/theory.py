@@ -7,6 +7,11 @@ picoseconds a byte, as in the kernels.
 import math
 
 PFC_FRAME_BYTES = 84
+SYMBOL_BITS, CODEWORD_SYMBOLS, DATA_SYMBOLS = 10, 544, 514  # RS(544,514), "KP4"
+CORRECTABLE_SYMBOLS = (CODEWORD_SYMBOLS - DATA_SYMBOLS) // 2
+DELIVERED_CODEWORD_BITS = SYMBOL_BITS * DATA_SYMBOLS
+LEAST_BER = 1e-30  # what is left of it is 0 in floating point
+PS_PER_BYTE_100G = 80
 TIMEOUT_UNIT_PS = 4_096_000  # InfiniBand specification: 4.096 us x 2^n
 
 
@@ -53,6 +58,68 @@ def auto_window_packets(
 def frame_loss(bit_error_ratio: float, exposed_bytes: int) -> float:
     """Return the probability that independent bit errors hit a frame."""
     return -math.expm1(8 * exposed_bytes * math.log1p(-bit_error_ratio))
+
+
+def uncorrected_codewords(pre_fec_ber: float) -> float:
+    """Return the share of RS(544,514) codewords with more than 15 bad symbols of 10 bits.
+
+    Bits are bad each for itself before the FEC (IEEE 802.3 clause 91.5.3.3: t = 15).
+    """
+    from scipy.special import bdtrc
+
+    bad_symbol = _bad_symbol(pre_fec_ber)
+    return float(bdtrc(CORRECTABLE_SYMBOLS, CODEWORD_SYMBOLS, bad_symbol))
+
+
+def post_fec_ber(pre_fec_ber: float) -> float:
+    """Return the bit error ratio that RS(544,514) leaves: the bad bits of what it cannot mend.
+
+    A bit is bad, and at least 15 of the 543 other symbols.
+    """
+    from scipy.special import bdtrc
+
+    others = bdtrc(CORRECTABLE_SYMBOLS - 1, CODEWORD_SYMBOLS - 1, _bad_symbol(pre_fec_ber))
+    return pre_fec_ber * float(others)
+
+
+def failed_codewords(left_ber: float) -> float:
+    """Return the share of RS(544,514) codewords that fail where this bit error ratio is left.
+
+    That of the ratio before the FEC, each bit for itself, which leaves it.
+    """
+    from scipy.optimize import brentq
+
+    def too_much(log_pre: float) -> float:
+        return math.log(max(post_fec_ber(math.exp(log_pre)), 5e-324)) - math.log(left_ber)
+
+    return uncorrected_codewords(math.exp(brentq(too_much, math.log(LEAST_BER), math.log(0.5))))
+
+
+def _bad_symbol(bit_error_ratio: float) -> float:
+    return -math.expm1(SYMBOL_BITS * math.log1p(-bit_error_ratio))
+
+
+def interleaved_codewords(ps_per_byte: int) -> int:
+    """Return how many codewords share their stretch of a line: 1, 2 or 4 (DOMAIN 5).
+
+    IEEE 802.3: one to 100G (clause 91), two at 200G and 400G (119), four at 800G (172).
+    """
+    if ps_per_byte >= PS_PER_BYTE_100G:
+        return 1
+    return 2 if ps_per_byte >= PS_PER_BYTE_100G // 4 else 4
+
+
+def block_loss(failed: float, interleaved: int, exposed_bytes: int) -> float:
+    """Return the probability that a frame touches a block with a failed codeword.
+
+    Blocks and frames lie anywhere to each other: a frame of n bits touches 1 + n / block more
+    often than one, on average.
+    """
+    block_bits = interleaved * DELIVERED_CODEWORD_BITS
+    blocks, part = divmod(8 * exposed_bytes - 1, block_bits)
+    good = math.exp(interleaved * math.log1p(-failed) * (blocks + 1))
+    also_next = -math.expm1(interleaved * math.log1p(-failed))
+    return 1 - good * (1 - part / block_bits * also_next)
 
 
 def realised_go_back_n_efficiency(

@@ -75,6 +75,21 @@ def nic(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def errors(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw what a line damages: often nothing, seldom more than a few frames."""
+    of_process = {
+        "bits": ("post_fec_ber", [0, 0, 1e-7, 1e-6, 1e-5]),
+        "packets": ("packet_loss", [0, 1e-3, 0.02, 0.2]),
+        "codewords": ("post_fec_ber", [1e-7, 1e-6, 1e-5]),
+        "pre-fec": ("pre_fec_ber", [1e-6, 7e-4, 1e-3]),
+    }
+    process = draw(st.sampled_from(list(of_process)))
+    key, ratios = of_process[process]
+    together = draw(st.sampled_from(["auto", 1, 8]))
+    return {"process": process, key: draw(st.sampled_from(ratios)), "interleaved": together}
+
+
+@st.composite
 def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
     buffer = draw(st.integers(10_000, 400_000))
     xoff = draw(st.none() | st.integers(0, min(buffer, 60_000)))
@@ -91,7 +106,7 @@ def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
             "client_buffer": draw(some_bytes(5_000, 100_000)),
             "latency": draw(some_time(2000)),
         },
-        "errors": {"post_fec_ber": draw(st.sampled_from([0, 0, 1e-7, 1e-6, 1e-5]))},
+        "errors": draw(errors()),
     }
 
 

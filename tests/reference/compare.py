@@ -35,7 +35,6 @@ MOST_ROWS = 3  # probe rows told of in one sentence
 PORT_FIELDS = (
     "pause_requests",
     "pausing",
-    "error_draws",
     "ecn_draws",
     "queued_bytes",
     "max_queued_bytes",
@@ -103,6 +102,7 @@ class State:
     """The final state of either side, as records with the same names."""
 
     ports: list[Any]
+    errors: list[Any]
     lanes: list[Any]
     queue_pairs: list[Any]
     operations: list[Any]
@@ -120,6 +120,7 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
         site = [0] * len(run.ports) if site is None else site
         return State(
             run.ports,
+            run.errors,
             run.lanes,
             run.queue_pairs,
             run.operations,
@@ -134,6 +135,7 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
     columns = [rows[name].tolist() for name in Row._fields]
     return State(
         _records(run.ports),
+        _records(run.errors),
         _records(run.lanes),
         _records(run.queue_pairs),
         _records(run.operations),
@@ -209,8 +211,8 @@ def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
     yield from _compare("run", kernel, plain, ("clock_ps", "packet_hops", "operations_left"))
     for p, (ours, theirs) in _pairs(kernel.ports, plain.ports):
         yield from _compare(f"port {p}", ours, theirs, PORT_FIELDS)
-        if theirs.error_draws:
-            yield from _compare(f"port {p}", ours, theirs, ("error_gap_bits",))
+    for p, (ours, theirs) in _pairs(kernel.errors, plain.errors):
+        yield from _compare(f"errors of port {p}", ours, theirs, ("gap", "draws"))
     for n, (ours, theirs) in _pairs(kernel.lanes, plain.lanes):
         what = f"lane {n} (port {n // PRIORITIES}, priority {n % PRIORITIES})"
         yield from _compare(what, ours, theirs, LANE_FIELDS)

@@ -9,6 +9,8 @@ from typing import Any
 from wanrdma.kernels.tables import (
     ACK,
     ACK_REQUESTED,
+    BITS,
+    CODEWORDS,
     COMPUTE,
     DAMAGED,
     DATA,
@@ -38,11 +40,11 @@ from wanrdma.kernels.tables import (
 from . import streams
 from .compare import differences, invariants
 from .records import (
+    Errors,
     Flow,
     Lane,
     Operation,
     Packet,
-    Port,
     QueuePair,
     Row,
     Twin,
@@ -204,7 +206,7 @@ class Emulator:
         port = self.ports[p]
         departure = self.now + frame.size_bytes * port.ps_per_byte
         is_dropped = self.drop is not None and self.drop(p, port.frames_sent)
-        if self.is_hit_by_errors(p, frame) or is_dropped:
+        if self.is_hit_by_errors(p, frame, self.now) or is_dropped:
             frame.flags |= DAMAGED
         port.frames_sent += 1
         port.sending = frame
@@ -351,27 +353,40 @@ class Emulator:
         port.queued_bytes += packet.stored_bytes
         port.max_queued_bytes = max(port.max_queued_bytes, port.queued_bytes)
 
-    # Bit errors
+    # Errors
 
-    def is_hit_by_errors(self, p: int, frame: Packet) -> bool:
-        port = self.ports[p]
-        if port.log_bit_survival == 0:
+    def is_hit_by_errors(self, p: int, frame: Packet, start_ps: int) -> bool:
+        if not self.ports[p].has_errors:
             return False
-        if port.error_draws == 0:
-            self.draw_gap(p, port)
+        errors = self.twin.errors[p]
+        if errors.process == CODEWORDS:
+            return self.is_hit_by_block(p, errors, frame, start_ps)
+        units = 8 * frame.stored_bytes if errors.process == BITS else 1
+        if errors.draws == 0:
+            errors.gap = self.draw_gap(p, errors)
         is_hit = False
-        n = 8 * frame.stored_bytes
-        while port.error_gap_bits < n:
+        while errors.gap < units:
             is_hit = True
-            n -= port.error_gap_bits + 1
-            self.draw_gap(p, port)
-        port.error_gap_bits -= n
+            units -= errors.gap + 1
+            errors.gap = self.draw_gap(p, errors)
+        errors.gap -= units
         return is_hit
 
-    def draw_gap(self, p: int, port: Port) -> None:
-        u = streams.uniform(self.twin.seed, streams.error_stream(p), port.error_draws)
-        port.error_draws += 1
-        port.error_gap_bits = streams.gap_bits(u, port.log_bit_survival)
+    def is_hit_by_block(self, p: int, errors: Errors, frame: Packet, start_ps: int) -> bool:
+        byte_ps = self.ports[p].ps_per_byte
+        first = (start_ps + 8 * byte_ps) // errors.block_ps
+        last = (start_ps + (frame.size_bytes - 12) * byte_ps - 1) // errors.block_ps
+        if errors.draws == 0 or errors.gap < first:
+            errors.gap = min(streams.LARGEST_GAP, first + self.draw_gap(p, errors))
+        is_hit = errors.gap <= last
+        while errors.gap < last:
+            errors.gap = min(streams.LARGEST_GAP, errors.gap + 1 + self.draw_gap(p, errors))
+        return is_hit
+
+    def draw_gap(self, p: int, errors: Errors) -> int:
+        u = streams.uniform(self.twin.seed, streams.error_stream(p), errors.draws)
+        errors.draws += 1
+        return streams.gap(u, errors.log_survival)
 
     # Queue pairs: the sender
 

@@ -38,6 +38,17 @@ class Packet:
 
 
 @dataclass
+class Errors:
+    """What damages the frames that a port sends."""
+
+    process: int
+    log_survival: float
+    block_ps: int = 0
+    gap: int = 0
+    draws: int = 0
+
+
+@dataclass
 class Port:
     """A transmitter, the link that leaves from it, and what enters by it."""
 
@@ -47,7 +58,7 @@ class Port:
     delay_ps: int
     pause_ps: int
     refresh_ps: int
-    log_bit_survival: float
+    has_errors: bool
 
     sending: Packet | None = None  # the frame in service
     service_ps: int | None = None  # time of the one pending service event
@@ -55,8 +66,6 @@ class Port:
     pause_requests: int = 0
     pausing: int = 0
     refresh_due_ps: int = NEVER_PS
-    error_gap_bits: int = 0
-    error_draws: int = 0
     ecn_draws: int = 0
 
     queued_bytes: int = 0
@@ -240,6 +249,7 @@ class Twin:
 
     seed: int
     ports: list[Port]
+    errors: list[Errors]  # one a port
     lanes: list[Lane]
     queue_pairs: list[QueuePair]
     operations: list[Operation]
@@ -263,6 +273,10 @@ def read(tables: Tables) -> Twin:
     return Twin(
         seed=int(tables.run[0]["seed"]),
         ports=[_port(row) for row in _rows(tables.ports)],
+        errors=[
+            Errors(row["process"], row["log_survival"], row["block_ps"], row["gap"], row["draws"])
+            for row in _rows(tables.errors)
+        ],
         lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
         queue_pairs=[_queue_pair(row) for row in _rows(tables.queue_pairs)],
         operations=[_operation(row, successors) for row in _rows(tables.operations)],
@@ -333,7 +347,7 @@ def _port(row: dict[str, Any]) -> Port:
         delay_ps=row["delay_ps"],
         pause_ps=row["pause_ps"],
         refresh_ps=row["refresh_ps"],
-        log_bit_survival=row["log_bit_survival"],
+        has_errors=bool(row["has_errors"]),
     )
 
 

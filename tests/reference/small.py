@@ -35,6 +35,7 @@ class Small:
     seed: int = 1
     nodes: list[bool] = field(default_factory=list)  # whether it is a host
     ports: list[Row] = field(default_factory=list)
+    errors: list[Row] = field(default_factory=list)  # one a port
     lanes: list[Row] = field(default_factory=list)
     queue_pairs: list[Row] = field(default_factory=list)
     operations: list[Row] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Small:
                     "refresh_ps": 500_000_000,
                 }
             )
+            self.errors.append({})
             self.lanes += [{"queue_limit_bytes": MUCH} for _ in range(PRIORITIES)]
         return here, there
 
@@ -179,6 +181,7 @@ class Small:
         filled = {
             "run": _table(records.run, [run]),
             "ports": _table(records.port, self.ports),
+            "errors": _table(records.errors, self.errors),
             "lanes": _table(records.lane, [{"paused_since_ps": NEVER_PS} | r for r in self.lanes]),
             "queue_pairs": _table(records.queue_pair, self.queue_pairs),
             "operations": _table(records.operation, self.operations),
@@ -219,9 +222,11 @@ def busy(seed: int) -> Small:
     for k in range(6):
         small.link((left, right)[k % 2], small.host(), chance.choice([10, 20, 80]))
     for port in small.ports:
-        port["log_bit_survival"] = math.log1p(-chance.choice([1e-6, 1e-5, 1e-4]))
+        port["has_errors"] = 1
         port["pause_ps"] = chance.choice([50_000, 500_000])
         port["refresh_ps"] = port["pause_ps"] // 2
+    for row in small.errors:
+        row["log_survival"] = math.log1p(-chance.choice([1e-6, 1e-5, 1e-4]))
     for row in small.lanes:
         row["queue_limit_bytes"] = chance.choice([5000, 50_000])
         row.update(ecn_min_bytes=2000, ecn_max_bytes=9000, ecn_probability=0.5)

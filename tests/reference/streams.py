@@ -4,7 +4,7 @@ import math
 
 GOLDEN = 0x9E3779B97F4A7C15
 MODULUS = 1 << 64
-LARGEST_GAP_BITS = 1 << 62
+LARGEST_GAP = 1 << 62
 
 
 def mix(z: int) -> int:
@@ -28,7 +28,7 @@ def uniform(seed: int, stream: int, k: int) -> float:
 
 
 def error_stream(port: int) -> int:
-    """Name the stream of a port's bit errors."""
+    """Name the stream of a port's errors."""
     return 2 * port
 
 
@@ -37,7 +37,7 @@ def ecn_stream(port: int) -> int:
     return 2 * port + 1
 
 
-def gap_bits(u: float, log_bit_survival: float) -> int:
-    """Good bits before the next bad one: geometric."""
-    gap = math.log(1.0 - u) / log_bit_survival
-    return LARGEST_GAP_BITS if gap >= LARGEST_GAP_BITS else math.floor(gap)
+def gap(u: float, log_survival: float) -> int:
+    """Good units before the next bad one: geometric."""
+    gap = math.log(1.0 - u) / log_survival
+    return LARGEST_GAP if gap >= LARGEST_GAP else math.floor(gap)

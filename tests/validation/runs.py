@@ -48,15 +48,18 @@ class Trial:
         self.damage_from(port, ordinal, sizes_bytes, NEXT_TO_NOTHING)
 
     def damage_from(
-        self, port: str, ordinal: int, sizes_bytes: Sequence[int], log_bit_survival: float
+        self, port: str, ordinal: int, sizes_bytes: Sequence[int], log_survival: float
     ) -> None:
         """Let the first bad bit of a port be the first bit of frame `ordinal`."""
         assert len(sizes_bytes) >= ordinal
         exposed_bytes = sum(size - 20 for size in sizes_bytes[:ordinal])  # no preamble, no gap
-        row = self.tables.ports[self.port(port)]
-        row["log_bit_survival"] = log_bit_survival
-        row["error_gap_bits"] = 8 * exposed_bytes
-        row["error_draws"] = 1  # the first gap has been drawn
+        p = self.port(port)
+        self.tables.ports["has_errors"][p] = 1
+        row = self.tables.errors[p]
+        row["process"] = kt.BITS
+        row["log_survival"] = log_survival
+        row["gap"] = 8 * exposed_bytes
+        row["draws"] = 1  # the first gap has been drawn
 
     def run(self, *, probe: bool = False, threads: int | None = None) -> RunResult:
         """Run to the end, and keep and return what came of it."""

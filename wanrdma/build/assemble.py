@@ -58,6 +58,7 @@ def assemble(
         ],
         rings=rings,
         ports=ports,
+        errors=_errors(topology),
         lanes=_lanes(topology),
         lines=lines,
         queue_pairs=queue_pairs,
@@ -185,11 +186,21 @@ def _ports(topology: Topology, group_of: list[int]) -> Any:
         row["delay_ps"] = port.delay_ps
         row["pause_ps"] = port.quanta * 64 * port.ps_per_byte  # a quantum: 512 bit times
         row["refresh_ps"] = row["pause_ps"] // 3  # one may be lost before the pause runs out
-        row["log_bit_survival"] = math.log1p(-port.bit_error_ratio)
+        row["has_errors"] = port.errors is not None
     for name in ("busy_until_ps", "released_lane", "released_queue", "flight_head", "flight_tail"):
         rows[name] = kt.NOWHERE
     over_line = rows["site"] != rows["site"][rows["peer"]]
     rows["line"] = np.where(over_line, np.cumsum(over_line) - 1, kt.NOWHERE)
+    return rows
+
+
+def _errors(topology: Topology) -> Any:
+    rows = aligned(len(topology.ports), kt.errors)
+    for row, port in zip(rows, topology.ports, strict=True):
+        if port.errors is not None:
+            row["process"] = port.errors.process
+            row["log_survival"] = port.errors.log_survival
+            row["block_ps"] = port.errors.block_ps
     return rows
 
 

@@ -16,6 +16,7 @@ from ..scenario.room import largest_frame_bytes
 from ..scenario.schema import Fabric, Line, Pfc, Scenario, Site
 from ..scenario.units import PortRate, show_bytes
 from ..theory import headroom_bytes, line_delay_ps
+from .errors import ErrorProcess, error_process
 
 NO_LINE = -1
 Hop = tuple[int, int, int]  # from a node, to a node, over a line (its index) or NO_LINE
@@ -42,7 +43,7 @@ class Port:
     quanta: int = 65535
     ingress: IngressBuffer | None = None
     queue_limit_bytes: int = 0
-    bit_error_ratio: float = 0.0
+    errors: ErrorProcess | None = None
 
 
 @dataclass
@@ -205,7 +206,7 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
     for _ in range(line.rate.count):
         both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, line.way_ps, index)
         for site, port in zip((a, b), both, strict=True):
-            port.bit_error_ratio = line.errors.post_fec_ber
+            port.errors = error_process(line.errors, port.ps_per_byte)
             fabric = topology.scenario.sites[site].fabric
             if line.otn.flow_control == "none":
                 port.queue_limit_bytes = fabric.queue_limit

@@ -460,19 +460,76 @@ class Otn(Section):
         return _not_above(xon, info, "xoff" if explicit else "buffer")
 
 
+RATIO_OF_PROCESS = {
+    "bits": "post_fec_ber",
+    "codewords": "post_fec_ber",
+    "pre-fec": "pre_fec_ber",
+    "packets": "packet_loss",
+}
+
+
 class Errors(Section):
     """What the line damages."""
 
     process: Annotated[
-        Literal["bits"], _later("codewords", "pre-fec", "gilbert-elliott", "packets")
-    ] = _figure("bits", "'bits': each bit for itself.", source="assumed")
+        Literal["bits", "packets", "codewords", "pre-fec"], _later("gilbert-elliott")
+    ] = _figure(
+        "bits",
+        "'bits': each bit for itself, by post_fec_ber. 'packets': each frame for itself, by "
+        "packet_loss. 'codewords': codewords of the FEC that cannot be corrected, by "
+        "post_fec_ber. 'pre-fec': the same, by pre_fec_ber.",
+        source="assumed",
+    )
     post_fec_ber: float = _figure(
         0.0,
-        "Bit error ratio of what the line delivers, after its FEC.",
+        "Bit error ratio of what the line delivers, after its FEC (bits, codewords).",
         source="assumed: a clean line",
         ge=0,
         lt=0.5,
     )
+    pre_fec_ber: float = _figure(
+        0.0,
+        "Bit error ratio before the FEC, each bit for itself, which RS(544,514) corrects "
+        "(pre-fec).",
+        source="assumed: a clean line",
+        ge=0,
+        lt=0.5,
+    )
+    packet_loss: float = _figure(
+        0.0,
+        "How many of all frames are damaged, whatever their size and kind (packets).",
+        source="assumed: a clean line",
+        ge=0,
+        lt=1,
+    )
+    interleaved: Literal["auto", 1, 2, 4, 8] = _figure(
+        "auto",
+        "Codewords that share their stretch of the line, so that one that fails damages what all "
+        "carry (codewords, pre-fec); 'auto': 1 up to 100G, 2 up to 400G, 4 above.",
+        source="published: IEEE 802.3 clauses 91, 119 and 172",
+    )
+
+    @model_validator(mode="after")
+    def _of_its_process(self) -> "Errors":
+        ratio = RATIO_OF_PROCESS[self.process]
+        others = {key: process for process, key in reversed(RATIO_OF_PROCESS.items())}
+        _refuse(
+            [
+                Found(
+                    [(key,), ("process",)],
+                    f"{key} has no effect with process '{self.process}', which goes by {ratio}; "
+                    f"write process: {process}, or leave {key} out",
+                )
+                for key, process in others.items()
+                if key != ratio and getattr(self, key) > 0
+            ]
+        )
+        return self
+
+    @property
+    def ratio(self) -> float:
+        """The ratio that the process goes by."""
+        return float(getattr(self, RATIO_OF_PROCESS[self.process]))
 
 
 class Line(Section):
