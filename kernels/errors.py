@@ -9,14 +9,14 @@ import math
 import numpy as np
 
 from .access import get_errors, get_port
-from .jit import jit
+from .jit import jit, jit_apart
 from .random import error_stream, uniform
-from .tables import BITS, PACKETS, PREAMBLE_AND_GAP_BYTES, PREAMBLE_BYTES
+from .tables import BITS, GILBERT_ELLIOTT, PACKETS, PREAMBLE_AND_GAP_BYTES, PREAMBLE_BYTES
 
 LONGEST_GAP = 1 << 62
 
 
-@jit
+@jit_apart
 def hits_frame(run, p, size_bytes, now_ps):
     """Tell whether the frame is damaged that port p, which has errors, begins to send now."""
     process = get_errors(run, p).process
@@ -24,6 +24,8 @@ def hits_frame(run, p, size_bytes, now_ps):
         return hits_one_of(run, p, 8 * (size_bytes - PREAMBLE_AND_GAP_BYTES))
     if process == PACKETS:
         return hits_one_of(run, p, 1)
+    if process == GILBERT_ELLIOTT:
+        return hits_in_either_state(run, p, size_bytes, now_ps)
     return hits_block_of(run, p, size_bytes, now_ps)
 
 
@@ -55,8 +57,7 @@ def hits_block_of(run, p, size_bytes, now_ps):
     """
     errors = get_errors(run, p)
     port = get_port(run, p)
-    begin_ps = now_ps + PREAMBLE_BYTES * port.ps_per_byte
-    end_ps = begin_ps + (size_bytes - PREAMBLE_AND_GAP_BYTES) * port.ps_per_byte
+    begin_ps, end_ps = time_of_bits(port, size_bytes, now_ps)
     first = begin_ps // errors.block_ps
     last = (end_ps - 1) // errors.block_ps
     if errors.draws == 0 or errors.gap < first:
@@ -68,12 +69,81 @@ def hits_block_of(run, p, size_bytes, now_ps):
 
 
 @jit
+def hits_in_either_state(run, p, size_bytes, now_ps):
+    """Tell whether a bit is bad on a line that is good and bad by turns.
+
+    E. N. Gilbert, Bell System Technical Journal 39 (1960), and E. O. Elliott, 42 (1963), there
+    packet by packet, here in time: each state lasts for an exponential time, on and between
+    frames, and has its own ratio of bad bits. What lies between two frames needs no more than
+    one draw: the state after any time hangs on the one before and on nothing else.
+    """
+    errors = get_errors(run, p)
+    port = get_port(run, p)
+    begin_ps, end_ps = time_of_bits(port, size_bytes, now_ps)
+    if errors.draws == 0:
+        enter_state(run, p, draw(run, p) < bad_share(errors), begin_ps)
+    elif errors.until_ps <= begin_ps:
+        forgotten = math.exp(
+            (errors.until_ps - begin_ps) * (1.0 / errors.good_ps + 1.0 / errors.bad_ps)
+        )
+        share = bad_share(errors)
+        was_bad = 1.0 - errors.is_bad  # when the last state had ended
+        enter_state(run, p, draw(run, p) < share + (was_bad - share) * forgotten, begin_ps)
+    damaged = False
+    bits_before = 0
+    while True:
+        bits = 8 * (min(errors.until_ps, end_ps) - begin_ps) // port.ps_per_byte
+        if errors.gap < bits - bits_before:
+            damaged = True  # the rest of these does not matter: there may be thousands of bad ones
+            errors.gap = draw_gap(run, p)
+        else:
+            errors.gap -= bits - bits_before
+        if errors.until_ps >= end_ps:
+            return damaged
+        bits_before = bits
+        enter_state(run, p, errors.is_bad == 0, errors.until_ps)
+
+
+@jit
+def enter_state(run, p, is_bad, time_ps):
+    """Let the line be good or bad from a time on; draw until when, and the first bad bit."""
+    errors = get_errors(run, p)
+    errors.is_bad = 1 if is_bad else 0
+    mean_ps = errors.bad_ps if is_bad else errors.good_ps
+    errors.until_ps = time_ps + 1 + np.int64(-math.log(1.0 - draw(run, p)) * mean_ps)
+    errors.gap = draw_gap(run, p)
+
+
+@jit
+def bad_share(errors):
+    """Return the share of the time in which the line is bad."""
+    return errors.bad_ps / (errors.good_ps + errors.bad_ps)
+
+
+@jit
+def time_of_bits(port, size_bytes, now_ps):
+    """Return when the first bit that is exposed begins and the last one ends."""
+    begin_ps = now_ps + PREAMBLE_BYTES * port.ps_per_byte
+    return begin_ps, begin_ps + (size_bytes - PREAMBLE_AND_GAP_BYTES) * port.ps_per_byte
+
+
+@jit
 def draw_gap(run, p):
     """Return how many good bits, packets or blocks lie before the next bad one: geometric."""
     errors = get_errors(run, p)
-    u = uniform(run.seed, error_stream(p), errors.draws)
-    errors.draws += 1
-    gap = math.log(1.0 - u) / errors.log_survival
+    log_survival = errors.bad_log_survival if errors.is_bad else errors.log_survival
+    if log_survival == 0.0:
+        return LONGEST_GAP
+    gap = math.log(1.0 - draw(run, p)) / log_survival
     if gap >= LONGEST_GAP:
         return LONGEST_GAP
     return np.int64(gap)  # never negative: truncation is floor
+
+
+@jit
+def draw(run, p):
+    """Return the next uniform number of the port's errors."""
+    errors = get_errors(run, p)
+    u = uniform(run.seed, error_stream(p), errors.draws)
+    errors.draws += 1
+    return u

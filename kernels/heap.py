@@ -1,11 +1,11 @@
 """A binary heap of events, ordered by (time, key)."""
 
 from .access import get_event
-from .jit import jit
+from .jit import jit_apart
 from .tables import NEVER_PS
 
 
-@jit
+@jit_apart
 def push_heap(run, time_ps, key):
     """Add an event. The heap is as large as the events that can be pending at once."""
     place = run.heap_size
@@ -23,7 +23,7 @@ def push_heap(run, time_ps, key):
     run.heap_first_ps = get_event(run, 0).time_ps
 
 
-@jit
+@jit_apart
 def pop_heap(run):
     """Remove the first event; there is one."""
     run.heap_size -= 1

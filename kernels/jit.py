@@ -5,6 +5,7 @@ another file would go unseen. So the cache folder bears a hash of all kernel sou
 """
 
 import hashlib
+import inspect
 import os
 import tempfile
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import cgutils, config
+from numba.extending import intrinsic
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -31,6 +33,37 @@ def jit_inlined(function: Callable[..., Any]) -> Any:
 def jit_in_place(function: Callable[..., Any]) -> Any:
     """Compile as part of its only caller, once: LLVM goes over each `jit_inlined` level anew."""
     return numba.njit(inline="always", **_INNER)(function)
+
+
+def jit_apart(function: Callable[..., Any]) -> Any:
+    """Compile as `jit` does, never into a caller: for what is long and seldom called.
+
+    LLVM inlines what it takes to be worth it, and then goes over it in each caller anew.
+    """
+    if config.DISABLE_JIT:
+        return function
+    compiled = jit(function)
+
+    def call(typing: Any, *arguments: Any) -> Any:
+        template, _, of, _ = compiled.get_call_template(arguments, {})
+
+        def make(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            result = compiled.get_compile_result(signature)
+            context.add_linking_libs([result.library])
+            callee = context.declare_function(builder.module, result.fndesc)
+            status, returned = context.call_conv.call_function(
+                builder, callee, signature.return_type, signature.args, values, attrs=("noinline",)
+            )
+            with cgutils.if_unlikely(builder, status.is_error):
+                context.call_conv.return_status_propagate(builder, status)
+            return returned
+
+        return template(typing).apply(of, {}), make
+
+    of = inspect.signature(function).parameters.values()
+    first = inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    call.__signature__ = inspect.Signature([first, *of])  # type: ignore[attr-defined]
+    return intrinsic(call)
 
 
 def entry(function: Callable[..., Any]) -> Any:

@@ -109,15 +109,22 @@ port = _record(
 )
 
 # What damages the frames that a port sends: row p is port p's (kernels/errors.py).
-BITS, PACKETS, CODEWORDS = range(3)
+BITS, PACKETS, CODEWORDS, GILBERT_ELLIOTT = range(4)
 errors = _record(
     [
         ("process", "i8"),  # one of these
         ("log_survival", "f8"),  # ln(1 - probability that a bit, a packet or a block is bad)
         ("block_ps", "i8"),  # of line time: the codewords that fail as one
-        # state
+        ("bad_log_survival", "f8"),  # while the line is bad (Gilbert-Elliott)
+        ("good_ps", "i8"),  # how long it is good, in the mean
+        ("bad_ps", "i8"),
+    ],
+    # state
+    [
         ("gap", "i8"),  # good bits or packets before the next bad one; the next bad block
         ("draws", "i8"),
+        ("is_bad", "i8"),  # 1: the line is bad
+        ("until_ps", "i8"),  # and stays so
     ],
 )
 

@@ -82,11 +82,19 @@ def errors(draw: st.DrawFn) -> dict[str, Any]:
         "packets": ("packet_loss", [0, 1e-3, 0.02, 0.2]),
         "codewords": ("post_fec_ber", [1e-7, 1e-6, 1e-5]),
         "pre-fec": ("pre_fec_ber", [1e-6, 7e-4, 1e-3]),
+        "gilbert-elliott": ("bad_ber", [1e-5, 1e-4, 0.3]),
     }
     process = draw(st.sampled_from(list(of_process)))
     key, ratios = of_process[process]
     together = draw(st.sampled_from(["auto", 1, 8]))
-    return {"process": process, key: draw(st.sampled_from(ratios)), "interleaved": together}
+    times = {
+        "good_time": draw(st.sampled_from(["1 us", "33 us", "1 ms"])),
+        "bad_time": draw(st.sampled_from(["1 us", "5 us"])),
+    }
+    ratio = draw(st.sampled_from(ratios))
+    if process == "gilbert-elliott":
+        times["post_fec_ber"] = draw(st.sampled_from([0, 1e-6]))
+    return {"process": process, key: ratio, "interleaved": together} | times
 
 
 @st.composite

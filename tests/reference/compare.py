@@ -32,6 +32,7 @@ Lossless = Callable[[int], bool] | Iterable[int]
 MOST_SENTENCES = 20
 MOST_ROWS = 3  # probe rows told of in one sentence
 
+ERRORS_FIELDS = ("gap", "draws", "is_bad", "until_ps")
 PORT_FIELDS = (
     "pause_requests",
     "pausing",
@@ -212,7 +213,7 @@ def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
     for p, (ours, theirs) in _pairs(kernel.ports, plain.ports):
         yield from _compare(f"port {p}", ours, theirs, PORT_FIELDS)
     for p, (ours, theirs) in _pairs(kernel.errors, plain.errors):
-        yield from _compare(f"errors of port {p}", ours, theirs, ("gap", "draws"))
+        yield from _compare(f"errors of port {p}", ours, theirs, ERRORS_FIELDS)
     for n, (ours, theirs) in _pairs(kernel.lanes, plain.lanes):
         what = f"lane {n} (port {n // PRIORITIES}, priority {n % PRIORITIES})"
         yield from _compare(what, ours, theirs, LANE_FIELDS)

@@ -1,6 +1,7 @@
 """A plain emulator of docs/protocol.md: a heap of events, and a method a paragraph."""
 
 import heapq
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum, auto
@@ -18,6 +19,7 @@ from wanrdma.kernels.tables import (
     DROP_CONGESTION,
     DROP_ERROR,
     ECN_MARKED,
+    GILBERT_ELLIOTT,
     GO_BACK,
     LAST_OF_MESSAGE,
     MAX_OUTSTANDING_PACKETS,
@@ -361,9 +363,11 @@ class Emulator:
         errors = self.twin.errors[p]
         if errors.process == CODEWORDS:
             return self.is_hit_by_block(p, errors, frame, start_ps)
-        units = 8 * frame.stored_bytes if errors.process == BITS else 1
+        if errors.process == GILBERT_ELLIOTT:
+            return self.is_hit_by_turns(p, errors, frame, start_ps)
         if errors.draws == 0:
             errors.gap = self.draw_gap(p, errors)
+        units = 8 * frame.stored_bytes if errors.process == BITS else 1
         is_hit = False
         while errors.gap < units:
             is_hit = True
@@ -383,10 +387,48 @@ class Emulator:
             errors.gap = min(streams.LARGEST_GAP, errors.gap + 1 + self.draw_gap(p, errors))
         return is_hit
 
+    def is_hit_by_turns(self, p: int, errors: Errors, frame: Packet, start_ps: int) -> bool:
+        byte_ps = self.ports[p].ps_per_byte
+        begin = start_ps + 8 * byte_ps
+        end = start_ps + (frame.size_bytes - 12) * byte_ps
+        share = errors.bad_ps / (errors.good_ps + errors.bad_ps)
+        if errors.draws == 0:
+            self.enter(p, errors, self.draw(p, errors) < share, begin)
+        elif errors.until_ps <= begin:
+            w = 0 if errors.is_bad else 1
+            passed = errors.until_ps - begin
+            left = math.exp(passed * (1 / errors.good_ps + 1 / errors.bad_ps))
+            self.enter(p, errors, self.draw(p, errors) < share + (w - share) * left, begin)
+        is_hit, done = False, 0
+        while True:
+            bits = 8 * (min(errors.until_ps, end) - begin) // byte_ps
+            if errors.gap < bits - done:
+                is_hit = True
+                errors.gap = self.draw_gap(p, errors)
+            else:
+                errors.gap -= bits - done
+            done = bits
+            if errors.until_ps >= end:
+                return is_hit
+            self.enter(p, errors, not errors.is_bad, errors.until_ps)
+
+    def enter(self, p: int, errors: Errors, is_bad: bool, time_ps: int) -> None:
+        errors.is_bad = int(is_bad)
+        mean = errors.bad_ps if is_bad else errors.good_ps
+        lasts = math.floor(-math.log(1 - self.draw(p, errors)) * mean)
+        errors.until_ps = time_ps + 1 + lasts
+        errors.gap = self.draw_gap(p, errors)
+
     def draw_gap(self, p: int, errors: Errors) -> int:
+        survival = errors.bad_log_survival if errors.is_bad else errors.log_survival
+        if survival == 0:
+            return streams.LARGEST_GAP
+        return streams.gap(self.draw(p, errors), survival)
+
+    def draw(self, p: int, errors: Errors) -> float:
         u = streams.uniform(self.twin.seed, streams.error_stream(p), errors.draws)
         errors.draws += 1
-        return streams.gap(u, errors.log_survival)
+        return u
 
     # Queue pairs: the sender
 

@@ -43,9 +43,14 @@ class Errors:
 
     process: int
     log_survival: float
-    block_ps: int = 0
-    gap: int = 0
-    draws: int = 0
+    block_ps: int
+    bad_log_survival: float
+    good_ps: int
+    bad_ps: int
+    gap: int
+    draws: int
+    is_bad: int = 0
+    until_ps: int = 0
 
 
 @dataclass
@@ -273,10 +278,7 @@ def read(tables: Tables) -> Twin:
     return Twin(
         seed=int(tables.run[0]["seed"]),
         ports=[_port(row) for row in _rows(tables.ports)],
-        errors=[
-            Errors(row["process"], row["log_survival"], row["block_ps"], row["gap"], row["draws"])
-            for row in _rows(tables.errors)
-        ],
+        errors=[Errors(**row) for row in _rows(tables.errors)],
         lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
         queue_pairs=[_queue_pair(row) for row in _rows(tables.queue_pairs)],
         operations=[_operation(row, successors) for row in _rows(tables.operations)],

@@ -4,6 +4,7 @@ Frames as on a busy line: 4178 B of line time each, one after the other, sometim
 """
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -45,8 +46,8 @@ def damaged_frames(
     assert process is not None
     run, ports, errors = (aligned(1, of) for of in (kt.run, kt.port, kt.errors))
     run["seed"], ports["ps_per_byte"], ports["has_errors"] = seed, byte_ps, 1
-    errors["process"], errors["block_ps"] = process.process, process.block_ps
-    errors["log_survival"] = process.log_survival
+    for name, value in asdict(process).items():
+        errors[name] = value
     for name, table in (("ports", ports), ("errors", errors)):
         run[f"{name}_at"], run[f"{name}_count"] = table.ctypes.data, 1
     damaged = np.zeros(frames, np.uint8)
@@ -77,8 +78,8 @@ def test_realised_rate(process: str, pause_ps: int) -> None:
 @pytest.mark.parametrize("interleaved", [1, 2, 4])
 def test_frames_a_failed_block_damages(interleaved: int) -> None:
     """One, or two if it lies over a gap between frames; rarely more than one block in a row."""
-    settings = {"process": "codewords", "post_fec_ber": 3e-8, "interleaved": interleaved}
-    damaged = damaged_frames(settings, 40_000_000)
+    settings = {"process": "codewords", "post_fec_ber": 3e-7, "interleaved": interleaved}
+    damaged = damaged_frames(settings, 4_000_000)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], damaged, [0]))))
     lengths = edges[1::2] - edges[::2]
     assert len(lengths) > 1000
@@ -86,8 +87,36 @@ def test_frames_a_failed_block_damages(interleaved: int) -> None:
     # 20 bytes between them.
     two = (interleaved * DELIVERED_CODEWORD_BITS / 8 - 20) / SIZE_BYTES
     seen = np.array([(lengths == 1).sum(), (lengths == 2).sum()])
-    assert seen.sum() > 0.998 * len(lengths)
+    assert seen.sum() > 0.99 * len(lengths)
     assert stats.chisquare(seen, np.array([1 - two, two]) * seen.sum()).pvalue > 0.001
+
+
+def test_how_long_the_line_is_bad() -> None:
+    """Nearly every frame is hit while it is: once two are, one more is with e^(-frame / mean)."""
+    settings = {"process": "gilbert-elliott", "bad_ber": 0.4, "good_time": "50 us"}
+    damaged = damaged_frames(settings | {"bad_time": "1 us"}, 4_000_000)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], damaged, [0]))))
+    lengths = edges[1::2] - edges[::2]
+    more = lengths[lengths >= 2] - 2
+    ratio = math.exp(-SIZE_BYTES * 20 / 1e6)
+    tail = stats.geom(1 - ratio, loc=-1)
+    edges_of_bins = np.arange(0, 41, 4)
+    seen = np.histogram(more, [*edges_of_bins, 10**9])[0]
+    expected = np.diff(np.append(tail.cdf(edges_of_bins - 1), 1)) * len(more)
+    assert len(more) > 1000
+    assert stats.chisquare(seen, expected).pvalue > 0.001
+
+
+@pytest.mark.parametrize("pause_ps", [0, 3_333_333, 1_000_000_000])
+def test_share_of_frames_on_a_line_that_is_bad_by_turns(pause_ps: int) -> None:
+    """However seldom frames are sent. Bad for 1 of 11 us, and a frame is hit that meets it."""
+    settings = {"process": "gilbert-elliott", "bad_ber": 0.4, "good_time": "10 us"}
+    damaged = damaged_frames(settings | {"bad_time": "1 us"}, 400_000, pause_ps=pause_ps)
+    frame_ps = EXPOSED_BYTES * 20
+    expected = 1 - 10 / 11 * math.exp(-frame_ps / 10e6)
+    turns = 400_000 * min(1.0, (SIZE_BYTES * 20 + pause_ps) / 11e6)  # that can tell anything
+    sigma = math.sqrt(expected / turns) * 400_000
+    assert abs(damaged.sum() - 400_000 * expected) < 3 * sigma
 
 
 def test_gaps_between_damaged_packets_are_geometric() -> None:

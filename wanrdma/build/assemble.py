@@ -1,6 +1,7 @@
 """Topology and work as the record tables that the kernels run on."""
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -198,9 +199,8 @@ def _errors(topology: Topology) -> Any:
     rows = aligned(len(topology.ports), kt.errors)
     for row, port in zip(rows, topology.ports, strict=True):
         if port.errors is not None:
-            row["process"] = port.errors.process
-            row["log_survival"] = port.errors.log_survival
-            row["block_ps"] = port.errors.block_ps
+            for name, value in asdict(port.errors).items():
+                row[name] = value
     return rows
 
 

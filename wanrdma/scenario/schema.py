@@ -460,29 +460,31 @@ class Otn(Section):
         return _not_above(xon, info, "xoff" if explicit else "buffer")
 
 
-RATIO_OF_PROCESS = {
-    "bits": "post_fec_ber",
-    "codewords": "post_fec_ber",
-    "pre-fec": "pre_fec_ber",
-    "packets": "packet_loss",
+LEAST_STATE_PS = 1_000_000  # 1 us
+RATIOS_OF_PROCESS = {
+    "bits": ("post_fec_ber",),
+    "packets": ("packet_loss",),
+    "codewords": ("post_fec_ber",),
+    "pre-fec": ("pre_fec_ber",),
+    "gilbert-elliott": ("bad_ber", "post_fec_ber"),
 }
 
 
 class Errors(Section):
     """What the line damages."""
 
-    process: Annotated[
-        Literal["bits", "packets", "codewords", "pre-fec"], _later("gilbert-elliott")
-    ] = _figure(
+    process: Literal["bits", "packets", "codewords", "pre-fec", "gilbert-elliott"] = _figure(
         "bits",
         "'bits': each bit for itself, by post_fec_ber. 'packets': each frame for itself, by "
         "packet_loss. 'codewords': codewords of the FEC that cannot be corrected, by "
-        "post_fec_ber. 'pre-fec': the same, by pre_fec_ber.",
+        "post_fec_ber. 'pre-fec': the same, by pre_fec_ber. 'gilbert-elliott': the line is good "
+        "and bad by turns, by bad_ber, post_fec_ber, good_time and bad_time.",
         source="assumed",
     )
     post_fec_ber: float = _figure(
         0.0,
-        "Bit error ratio of what the line delivers, after its FEC (bits, codewords).",
+        "Bit error ratio of what the line delivers, after its FEC (bits, codewords; "
+        "gilbert-elliott: while it is good).",
         source="assumed: a clean line",
         ge=0,
         lt=0.5,
@@ -509,27 +511,48 @@ class Errors(Section):
         source="published: IEEE 802.3 clauses 91, 119 and 172",
     )
 
+    bad_ber: float = _figure(
+        0.0,
+        "Bit error ratio while the line is bad (gilbert-elliott).",
+        source="assumed: a clean line",
+        ge=0,
+        lt=0.5,
+    )
+    good_time: TimePs = _figure(
+        "1 s",
+        "How long it is good in the mean; the times are exponential (gilbert-elliott).",
+        source="assumed",
+        unit="ps",
+        ge=LEAST_STATE_PS,
+    )
+    bad_time: TimePs = _figure(
+        "1 ms",
+        "How long it is bad in the mean (gilbert-elliott).",
+        source="assumed",
+        unit="ps",
+        ge=LEAST_STATE_PS,
+    )
+
     @model_validator(mode="after")
     def _of_its_process(self) -> "Errors":
-        ratio = RATIO_OF_PROCESS[self.process]
-        others = {key: process for process, key in reversed(RATIO_OF_PROCESS.items())}
+        own = RATIOS_OF_PROCESS[self.process]
         _refuse(
             [
                 Found(
                     [(key,), ("process",)],
-                    f"{key} has no effect with process '{self.process}', which goes by {ratio}; "
-                    f"write process: {process}, or leave {key} out",
+                    f"{key} has no effect with process '{self.process}', which goes by "
+                    f"{' and '.join(own)}; write process: {process}, or leave {key} out",
                 )
-                for key, process in others.items()
-                if key != ratio and getattr(self, key) > 0
+                for process, (key, *_) in RATIOS_OF_PROCESS.items()
+                if process != "codewords" and key not in own and getattr(self, key) > 0
             ]
         )
         return self
 
     @property
-    def ratio(self) -> float:
-        """The ratio that the process goes by."""
-        return float(getattr(self, RATIO_OF_PROCESS[self.process]))
+    def ratios(self) -> list[float]:
+        """The ratios that the process goes by."""
+        return [float(getattr(self, key)) for key in RATIOS_OF_PROCESS[self.process]]
 
 
 class Line(Section):
