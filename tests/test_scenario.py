@@ -343,13 +343,25 @@ TOP = "name: plain\n"
         ),
         (
             LINE,
-            "    errors: {process: ¦codewords}\n    rate:",
-            "lines.0.errors.process: 'codewords' is not built yet; allowed: bits",
+            "    errors: {process: ¦codeword}\n    rate:",
+            "lines.0.errors.process: got 'codeword'; did you mean 'codewords'? "
+            "allowed: bits, packets, codewords, pre-fec, gilbert-elliott",
         ),
         (
             LINE,
             "    errors: {post_fec_ber: ¦0.5}\n    rate:",
             "lines.0.errors.post_fec_ber: must be less than 0.5, got 0.5",
+        ),
+        (
+            LINE,
+            "    errors: {packet_loss: ¦1e-5}\n    rate:",
+            "lines.0.errors.packet_loss: packet_loss has no effect with process 'bits', which goes "
+            "by post_fec_ber; write process: packets, or leave packet_loss out",
+        ),
+        (
+            LINE,
+            "    errors: {process: gilbert-elliott, bad_ber: 0.1, bad_time: ¦1 ns}\n    rate:",
+            "lines.0.errors.bad_time: 1.000 ns is too short; at least 1 us",
         ),
         (
             LINE,

@@ -37,6 +37,7 @@ from .units import (
     SomeBytes,
     TimePs,
     show_bytes,
+    show_time,
 )
 
 MOST_MESSAGE_BYTES = 2**31
@@ -523,15 +524,20 @@ class Errors(Section):
         "How long it is good in the mean; the times are exponential (gilbert-elliott).",
         source="assumed",
         unit="ps",
-        ge=LEAST_STATE_PS,
     )
     bad_time: TimePs = _figure(
         "1 ms",
         "How long it is bad in the mean (gilbert-elliott).",
         source="assumed",
         unit="ps",
-        ge=LEAST_STATE_PS,
     )
+
+    @field_validator("good_time", "bad_time")
+    @classmethod
+    def _not_too_short(cls, mean_ps: int) -> int:
+        if mean_ps < LEAST_STATE_PS:
+            raise ValueError(f"{show_time(mean_ps)} is too short; at least 1 us")
+        return mean_ps
 
     @model_validator(mode="after")
     def _of_its_process(self) -> "Errors":
