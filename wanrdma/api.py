@@ -196,8 +196,8 @@ class _Flushes:
 
     def __init__(self, path: Path, loaded: LoadedScenario, seed: int, command: str) -> None:
         self.path, self.loaded, self.seed, self.command = path, loaded, seed, command
-        self.began = time.perf_counter()
-        self.next = self.began + LEAST_S_BETWEEN_FLUSHES
+        self.began: float | None = None  # of the emulation: what is before it, compiling, is not it
+        self.next = 0.0
 
     def __call__(self, network: Network) -> None:
         """Write what there is, if it is time."""
@@ -206,6 +206,8 @@ class _Flushes:
         from .results.trace import flush_trace
 
         now = time.perf_counter()
+        if self.began is None:
+            self.began, self.next = now, now + LEAST_S_BETWEEN_FLUSHES
         if now < self.next:
             return
         result = summarise(
