@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from validation.runs import Groups, Trial
 
-from wanrdma import engine, stretch
+from wanrdma import engine
 from wanrdma.kernels import loop
 from wanrdma.results.variables import variables
 from wanrdma.stretch import Stretch
@@ -145,31 +146,41 @@ def test_a_stop_after_the_last_packet_is_not_why_it_ended() -> None:
     assert "error" in trial.result.reason
 
 
-def test_nothing_is_at_work_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("first", ["in its own step", "while the others end theirs"])
+def test_nothing_is_at_work_after_ctrl_c(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even if it is pressed again while the other threads finish their step."""
-    at_work, pressed = [], []
+    at_work: list[int] = []
 
     def advance(_self: Stretch, g: int) -> int:
         if threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
+            time.sleep(0.1)  # until the others are at work
+            if first == "in its own step":
+                raise KeyboardInterrupt
+            return loop.LINES_SHORT
         at_work.append(g)
-        time.sleep(0.2)
+        for _ in range(4):
+            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)  # the main thread handles it
         at_work.remove(g)
         return loop.TIME_IS_UP
 
-    def impatient_wait(jobs: list[futures.Future[None]]) -> None:
-        if len(pressed) < 3:
-            pressed.append(1)
-            raise KeyboardInterrupt
-        futures.wait(jobs)
+    monkeypatch.setattr(Stretch, "_advance", advance)
+    network = Trial("perftest", groups=[]).network
+    with futures.ThreadPoolExecutor(1) as pool, pytest.raises(KeyboardInterrupt):
+        Stretch(network, range(2), range(1, 100), 1).go_on(pool, threads=2)
+    assert not at_work
+
+
+def test_what_goes_wrong_on_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def advance(_self: Stretch, _g: int) -> int:
+        if threading.current_thread() is threading.main_thread():
+            return loop.TIME_IS_UP
+        raise IndexError("no such row")
 
     monkeypatch.setattr(Stretch, "_advance", advance)
-    monkeypatch.setattr(stretch, "wait", impatient_wait)
     network = Trial("perftest", groups=[]).network
-    with futures.ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt):
-        Stretch(network, range(2), range(1, 100), 1).go_on(pool, threads=3)
-    assert pressed
-    assert not at_work
+    with futures.ThreadPoolExecutor(1) as pool, pytest.raises(IndexError):
+        Stretch(network, range(2), range(1, 10_000), 1).go_on(pool, threads=2)
 
 
 def test_no_group_is_more_than_a_step_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ class _Windows:
         """Return when the steps of a window end, that begins at a time."""
         if end_ps - first_ps <= self.least_delay_ps:
             return [end_ps]
-        step_ps = self.least_delay_ps // (1 + STEPS_AHEAD)
+        step_ps = max(1, self.least_delay_ps // (1 + STEPS_AHEAD))
         return [*range(first_ps + step_ps, end_ps, step_ps), end_ps]
 
     def _may_have_ended(self, end_ps: int) -> bool:
@@ -206,7 +206,7 @@ class _Windows:
         self.network.tables.run["others_left"][list(groups)] = others_left
         # With one group a slice may end at any event.
         most_events = SLICE_EVENTS if self.is_alone else ALL_EVENTS
-        stretch = Stretch(self.network, groups, ends_ps, most_events, end_key)
+        stretch = Stretch(self.network, groups, ends_ps, most_events, end_key, SLICE_S)
         while not stretch.is_done():
             codes = stretch.go_on(self.pool, self.threads if self._is_worth_threads() else 1)
             if any(code in SHORT for code in codes):

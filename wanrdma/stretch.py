@@ -5,10 +5,11 @@ plus the least delay of a line between them. In steps of half that delay it may 
 ahead: it need not wait when its step was less work than theirs (kernels/windows.py).
 """
 
+import math
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, wait
-from contextlib import suppress
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class Stretch:
 
     Between two steps of a group, and under a lock, it is told what the others had put on the
     lines to it, and taken from its own, by the end of their last step: the rest of what they do
-    may be under way. Of the last time only the events with a key below `end_key`.
+    may be under way. Of the last time only the events with a key below `end_key`. After
+    `longest_s` of this machine's time no group begins a step that none has begun before.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Stretch:
         ends_ps: Sequence[int],
         most_events: int,
         end_key: int = kt.NO_KEY,
+        longest_s: float = math.inf,
     ) -> None:
-        self.network, self.ends_ps = network, ends_ps
+        self.network, self.ends_ps = network, list(ends_ps)
+        self.cut_s = time.perf_counter() + longest_s
         self.most_events, self.end_key = most_events, end_key
         self.changed = threading.Condition()
         self.steps_done = dict.fromkeys(groups, 0)
-        self.at_work: set[int] = set()
+        self.at_work: dict[int, int] = {}  # the thread of each group
         self.codes: set[int] = set()  # why groups came to a halt within a step
         tables = network.tables
         self.handed = tables.lines["sent"].copy()
@@ -70,50 +74,62 @@ class Stretch:
         Whatever happens, no group is at work afterwards.
         """
         self.codes.clear()
+        ended = False
         helpers: list[Future[None]] = []
         try:
             for _ in range(min(threads, len(self.steps_done)) - 1):
                 helpers.append(pool.submit(self._work))
             self._work()
-        except BaseException:
-            self._halt()
-            raise
+            ended = True
         finally:
-            while not all(helper.done() for helper in helpers):
-                with suppress(KeyboardInterrupt):  # the first one is on its way to the caller
-                    wait(helpers)
+            pressed = self._wait_for_others(halt=not ended)
         for helper in helpers:
-            helper.result()
+            if not helper.cancel():  # one that has not begun is not needed any more
+                helper.result()
+        if pressed:
+            raise KeyboardInterrupt
         return self.codes
 
     def _work(self) -> None:
         """Take one group after the other a step on, as long as there is one that may go."""
-        try:
-            while (g := self._next()) is not None:
+        while (g := self._next()) is not None:
+            code = loop.SLICE_DONE  # if it fails, no one goes on
+            try:
                 code = self._advance(g)
+            finally:
                 with self.changed:
                     self._end_step(g, code)
-        except BaseException:
-            self._halt()
-            raise
 
-    def _halt(self) -> None:
-        """Let no one take another step."""
-        with self.changed:
-            self.codes.add(loop.SLICE_DONE)
-            self.changed.notify_all()
+    def _wait_for_others(self, *, halt: bool) -> bool:
+        """Wait until no other thread is at work; tell whether Ctrl-C was pressed meanwhile."""
+        pressed = False
+        me = threading.get_ident()
+        while True:
+            try:
+                with self.changed:
+                    if halt:
+                        self.codes.add(loop.SLICE_DONE)
+                        self.changed.notify_all()
+                    while any(thread != me for thread in self.at_work.values()):
+                        self.changed.wait()
+                return pressed
+            except KeyboardInterrupt:
+                pressed = halt = True
 
     def _next(self) -> int | None:
         """Wait for a group that may take a step, and begin it; None if there will be none."""
         with self.changed:
             while not self.codes and not self.is_done():
+                if time.perf_counter() > self.cut_s:
+                    begun = max(n + (g in self.at_work) for g, n in self.steps_done.items())
+                    del self.ends_ps[max(1, begun) :]
                 least = min(self.steps_done.values())
                 free = [g for g in self.steps_done if g not in self.at_work]
                 g = min(free, key=self.steps_done.__getitem__, default=None)
                 if g is not None and self.steps_done[g] < min(
                     least + STEPS_AHEAD + 1, len(self.ends_ps)
                 ):
-                    self.at_work.add(g)
+                    self.at_work[g] = threading.get_ident()
                     lines = self.network.tables.lines
                     lines["visible"][self.lines_to[g]] = self.handed[self.lines_to[g]]
                     lines["freed"][self.lines_from[g]] = self.taken[self.lines_from[g]]
@@ -125,7 +141,7 @@ class Stretch:
         lines = self.network.tables.lines
         self.handed[self.lines_from[g]] = lines["sent"][self.lines_from[g]]
         self.taken[self.lines_to[g]] = lines["received"][self.lines_to[g]]
-        self.at_work.discard(g)
+        self.at_work.pop(g, None)
         if code in UNFINISHED:
             self.codes.add(code)
         else:

@@ -461,7 +461,7 @@ class Otn(Section):
         return _not_above(xon, info, "xoff" if explicit else "buffer")
 
 
-LEAST_STATE_PS = 1_000_000  # 1 us
+LEAST_STATE_PS, MOST_STATE_PS = 10**6, 36 * 10**14  # 1 us, 1 h; some last 37 times as long
 RATIOS_OF_PROCESS = {
     "bits": ("post_fec_ber",),
     "packets": ("packet_loss",),
@@ -534,9 +534,9 @@ class Errors(Section):
 
     @field_validator("good_time", "bad_time")
     @classmethod
-    def _not_too_short(cls, mean_ps: int) -> int:
-        if mean_ps < LEAST_STATE_PS:
-            raise ValueError(f"{show_time(mean_ps)} is too short; at least 1 us")
+    def _in_reach(cls, mean_ps: int) -> int:
+        if not LEAST_STATE_PS <= mean_ps <= MOST_STATE_PS:
+            raise ValueError(f"got {show_time(mean_ps)}; from 1 us to 1 h")
         return mean_ps
 
     @model_validator(mode="after")
