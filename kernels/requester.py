@@ -166,7 +166,7 @@ def receive_nak(run, q, psn, now_ps):
     log(run, qp.packet_seq_err, GO_BACK, q, qp.oldest + advance)
     if advance > 0:
         progress(run, q, qp.oldest + advance, now_ps)
-    elif spend_retry(run, q, now_ps):
+    elif qp.nak_again_ps == 0 and spend_retry(run, q, now_ps):
         return
     go_back(run, q, now_ps)
     join_if_ready(run, q)

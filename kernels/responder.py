@@ -1,6 +1,7 @@
-"""The receiving side of a reliable connection: order, ACKs, one NAK a gap, completions.
+"""The receiving side of a reliable connection: order, ACKs, NAKs, completions.
 
-The rules are Linux rxe's check_psn (DOMAIN 3; docs/protocol.md, "Queue pairs").
+The rules are Linux rxe's check_psn, one NAK a gap; with `nak_again_ps` those of ns-3's RDMA
+model, whose receiver repeats it (DOMAIN 3; docs/protocol.md, "Queue pairs").
 """
 
 import numpy as np
@@ -36,8 +37,10 @@ def receive_data(run, q, i, now_ps):
         accept(run, q, packet.payload_bytes, packet.flags, now_ps)
     elif ahead < PSN_MODULUS // 2:
         qp.out_of_sequence += 1
-        if not qp.nak_sent:
+        again = qp.nak_again_ps > 0 and now_ps >= qp.nak_due_ps
+        if again or not qp.nak_sent:
             qp.nak_sent = 1
+            qp.nak_due_ps = now_ps + qp.nak_again_ps
             qp.naks_sent += 1
             respond(run, q, NAK, qp.expected)
     else:

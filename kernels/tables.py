@@ -268,6 +268,8 @@ queue_pair = _record(
         ("out_of_sequence", "i8"),
         ("duplicate_request", "i8"),
         ("naks_sent", "i8"),
+        ("nak_again_ps", "i8"),  # set once: how long until a gap gets another NAK; 0: never
+        ("nak_due_ps", "i8"),
         ("np_ecn_marked_roce_packets", "i8"),
     ],
 )

@@ -69,6 +69,7 @@ def nic(draw: st.DrawFn) -> dict[str, Any]:
         "timeout_detection": draw(st.sampled_from([1.0, 1.5, 4.0])),
         "retries": draw(st.integers(0, 7)),
         "ack_every": draw(st.integers(1, 9)),
+        "nak_again": draw(st.sampled_from(["0 s", "0 s", "1 us", "40 us"])),
         "priority": draw(st.integers(2, 4)),
         "ack_priority": draw(st.none() | st.integers(2, 5)),
     }

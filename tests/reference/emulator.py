@@ -525,7 +525,7 @@ class Emulator:
             self.note(pair.packet_seq_err, GO_BACK, q, pair.oldest + a)
             if a > 0:
                 self.progress(q, pair.oldest + a)
-            else:
+            elif not pair.nak_again_ps:
                 self.spend_retry(q)
             if not pair.in_error:
                 self.go_back(q)
@@ -587,8 +587,10 @@ class Emulator:
             self.accept(q, packet)
         elif d > 0:
             pair.out_of_sequence += 1
-            if not pair.nak_sent:
+            is_due = pair.nak_again_ps and self.now - pair.last_nak_ps >= pair.nak_again_ps
+            if is_due or not pair.nak_sent:
                 pair.nak_sent = 1
+                pair.last_nak_ps = self.now
                 self.reply(q, NAK)
         else:
             pair.duplicate_request += 1

@@ -156,6 +156,7 @@ class QueuePair:
     ack_every: int
     timeout_ps: int
     retries: int
+    nak_again_ps: int
 
     oldest: int
     next: int
@@ -171,6 +172,7 @@ class QueuePair:
     error_ps: int = NOWHERE
 
     nak_sent: int = 0
+    last_nak_ps: int = 0
     unacknowledged: int = 0
 
     tx_packets: int = 0
@@ -317,6 +319,7 @@ QUEUE_PAIR_INPUT = (
     "ack_every",
     "timeout_ps",
     "retries",
+    "nak_again_ps",
     "oldest",
     "next",
     "newest",

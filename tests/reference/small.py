@@ -96,6 +96,7 @@ class Small:
             "ack_bytes": 100,
             "window_bytes": MUCH,
             "ack_every": 1,
+            "nak_again_ps": 0,
             "timeout_ps": 0,
             "retries": 7,
         }

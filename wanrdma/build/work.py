@@ -226,6 +226,7 @@ class _Planner:
             "ack_bytes": sender.framing.ack,
             "window_bytes": window,
             "ack_every": receiver.ack_every,
+            "nak_again_ps": receiver.nak_again,
             "timeout_ps": ack_timeout_ps(sender.timeout, sender.timeout_detection),
             "retries": sender.retries,
         }

@@ -199,6 +199,14 @@ class Nic(Section):
         ge=1,
         le=2**23,
     )
+    nak_again: TimePs = _figure(
+        "0 s",
+        "A receiver that misses a packet sends another NAK for each further packet that comes this "
+        "long after the last; 0: one NAK a gap. Repeated NAKs spend no retries.",
+        source="published: InfiniBand and Linux rxe send one; ns-3's RDMA model 500 us",
+        unit="ps",
+        le=MOST_LATENCY_PS,
+    )
     priority: int = _figure(
         3, "Priority (802.1p) of data packets.", source="assumed: usual for RoCE", ge=0, le=7
     )
