@@ -204,3 +204,20 @@ def test_no_group_is_more_than_a_step_ahead(monkeypatch: pytest.MonkeyPatch) -> 
         assert whole.go_on(pool, threads=2) == set()
     assert whole.is_done()
     assert sorted(taken) == [(g, k) for g in range(2) for k in range(50)]
+
+
+def test_a_stretch_that_takes_too_long_is_cut_where_all_can_meet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def advance(self: Stretch, g: int) -> int:
+        time.sleep(0.01 * (1 + g))
+        return loop.TIME_IS_UP
+
+    monkeypatch.setattr(Stretch, "_advance", advance)
+    network = Trial("perftest", groups=[]).network
+    whole = Stretch(network, range(2), range(1, 10_000), 1, longest_s=0.1)
+    with futures.ThreadPoolExecutor(1) as pool:
+        assert whole.go_on(pool, threads=2) == set()
+    assert whole.is_done()
+    assert 2 <= len(whole.ends_ps) < 50
+    assert set(whole.steps_done.values()) == {len(whole.ends_ps)}

@@ -361,7 +361,7 @@ TOP = "name: plain\n"
         (
             LINE,
             "    errors: {process: gilbert-elliott, bad_ber: 0.1, bad_time: ¦1 ns}\n    rate:",
-            "lines.0.errors.bad_time: 1.000 ns is too short; at least 1 us",
+            "lines.0.errors.bad_time: got 1.000 ns; from 1 us to 1 h",
         ),
         (
             LINE,

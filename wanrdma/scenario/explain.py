@@ -68,6 +68,8 @@ def _message(error: Mapping[str, Any], place: Place) -> str:
         if choices[0].isdigit():  # near spellings are no near numbers
             as_number = _as_number(given, choices)
             return f"got {got}{as_number}; allowed: {', '.join(choices)}"
+        if str(given) in choices:  # a number as text
+            return f"got {given!r}, write {given}; allowed: {', '.join(choices)}"
         return f"got {got}; {among(str(given), choices)}"
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
