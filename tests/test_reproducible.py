@@ -209,7 +209,7 @@ def test_no_group_is_more_than_a_step_ahead(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_stretch_that_takes_too_long_is_cut_where_all_can_meet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def advance(self: Stretch, g: int) -> int:
+    def advance(_self: Stretch, g: int) -> int:
         time.sleep(0.01 * (1 + g))
         return loop.TIME_IS_UP
 
