@@ -46,9 +46,8 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
     failed = share(ratio)
     if failed == 0:
         return None
-    together = errors.interleaved
-    if together == "auto":
-        together = interleaved_codewords(ps_per_byte)
+    wished = errors.interleaved
+    together = interleaved_codewords(ps_per_byte) if wished == "auto" else wished
     return ErrorProcess(
         kt.CODEWORDS,
         together * math.log1p(-failed) if failed < 1 else -math.inf,
