@@ -158,7 +158,8 @@ class _Windows:
             self._look_up()
 
     def _open(self, table: Any, window_ps: int, until_ps: int) -> tuple[int, int, bool]:
-        return open_window(table, window_ps, until_ps, self.least_delay_ps)  # type: ignore[no-any-return]
+        window: tuple[int, int, bool] = open_window(table, window_ps, until_ps, self.least_delay_ps)
+        return window
 
     def _is_worth_threads(self) -> bool:
         return self.threads > 1 and self.work_a_step_s > LEAST_WORK_S

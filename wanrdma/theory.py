@@ -112,14 +112,14 @@ def interleaved_codewords(ps_per_byte: int) -> int:
 def block_loss(failed: float, interleaved: int, exposed_bytes: int) -> float:
     """Return the probability that a frame touches a block with a failed codeword.
 
-    Blocks and frames lie anywhere to each other: a frame of n bits touches 1 + n / block more
-    often than one, on average.
+    Blocks and frames lie anywhere to each other, so a frame touches one block more or fewer,
+    by where it begins. `failed` is below 1.
     """
     block_bits = interleaved * DELIVERED_CODEWORD_BITS
     blocks, part = divmod(8 * exposed_bytes - 1, block_bits)
-    good = math.exp(interleaved * math.log1p(-failed) * (blocks + 1))
-    also_next = -math.expm1(interleaved * math.log1p(-failed))
-    return 1 - good * (1 - part / block_bits * also_next)
+    log_good = interleaved * math.log1p(-failed)
+    fewer, more = (-math.expm1(log_good * (blocks + n)) for n in (1, 2))
+    return fewer + part / block_bits * (more - fewer)
 
 
 def realised_go_back_n_efficiency(

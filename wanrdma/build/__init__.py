@@ -21,7 +21,7 @@ def build(
 ) -> Network:
     """Make the tables of a scenario, ready to run.
 
-    `seed` (default: the scenario's) chooses ECMP paths, bit errors and marks. `bins` is the
+    `seed` (default: the scenario's) chooses ECMP paths, errors and marks. `bins` is the
     number of time bins of the trace; an even number. `groups` names the sites that are emulated
     as one (default: those that are near each other); it changes no result.
     """

@@ -28,7 +28,7 @@ MOST_DROPS = 10
 # What a total means to somebody who meets it for the first time.
 MEANINGS = {
     "drops_congestion": ("congestion drops", "packets that found a full buffer"),
-    "drops_error": ("error drops", "frames lost to bit errors on a line"),
+    "drops_error": ("error drops", "frames that errors on a line damaged"),
     "retransmitted_packets": ("retransmitted", "packets sent again: all from the lost one on"),
     "naks": ("NAKs", "times a sender went back because a receiver missed a packet"),
     "timeouts": (

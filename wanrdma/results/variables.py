@@ -232,7 +232,7 @@ def _port_variables(network: Network) -> Iterator[Variable]:
         ("tx_packets_phy", ports["tx_packets"], "1", "data, ACK and NAK frames sent"),
         ("tx_bytes_phy", ports["tx_bytes"], "byte", "their line time, preamble and gap included"),
         ("rx_packets_phy", ports["rx_packets"], "1", "data, ACK and NAK frames received whole"),
-        ("rx_crc_errors_phy", ports["rx_crc_errors"], "1", "frames lost to bit errors, PFC too"),
+        ("rx_crc_errors_phy", ports["rx_crc_errors"], "1", "frames lost to errors, PFC too"),
         (
             "rx_discards_phy",
             np.where(came_in, drops, 0).sum(axis=1),
@@ -247,7 +247,7 @@ def _port_variables(network: Network) -> Iterator[Variable]:
         ),
         ("tx_pfc_frames", ports["tx_pause"], "1", "PFC frames sent"),
         ("rx_pfc_frames", ports["rx_pause"], "1", "PFC frames received whole"),
-        ("lost_pfc_frames", ports["lost_pause"], "1", "PFC frames lost to bit errors here"),
+        ("lost_pfc_frames", ports["lost_pause"], "1", "PFC frames lost to errors here"),
     ):
         yield Variable(name, ("port",), values, units, what)
 

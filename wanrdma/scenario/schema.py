@@ -519,7 +519,6 @@ class Errors(Section):
         "carry (codewords, pre-fec); 'auto': 1 up to 100G, 2 up to 400G, 4 above.",
         source="published: IEEE 802.3 clauses 91, 119 and 172",
     )
-
     bad_ber: float = _figure(
         0.0,
         "Bit error ratio while the line is bad (gilbert-elliott).",
@@ -550,6 +549,8 @@ class Errors(Section):
     @model_validator(mode="after")
     def _of_its_process(self) -> "Errors":
         own = RATIOS_OF_PROCESS[self.process]
+        # Of two processes that go by one key, the first is told of.
+        of_key = {key: process for process, (key, *_) in reversed(RATIOS_OF_PROCESS.items())}
         _refuse(
             [
                 Found(
@@ -557,8 +558,8 @@ class Errors(Section):
                     f"{key} has no effect with process '{self.process}', which goes by "
                     f"{' and '.join(own)}; write process: {process}, or leave {key} out",
                 )
-                for process, (key, *_) in RATIOS_OF_PROCESS.items()
-                if process != "codewords" and key not in own and getattr(self, key) > 0
+                for key, process in of_key.items()
+                if key not in own and getattr(self, key) > 0
             ]
         )
         return self
