@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .access import get_event, get_port, get_queue_pair
+from .access import get_event, get_port, get_requester
 from .arrival import arrive
 from .bins import close_bins
 from .calendar import (
@@ -119,7 +119,7 @@ def drop_dead_timers(run):
         key = get_event(run, 0).key
         if key >> KIND_SHIFT != ACK_TIMER:
             break
-        qp = get_queue_pair(run, key & ENTITY_MASK)
+        qp = get_requester(run, key & ENTITY_MASK)
         if qp.deadline_ps != NEVER_PS:
             break
         qp.timer_pending = 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .access import get_agenda_operation, get_agenda_ps, get_operation, get_queue_pair
+from .access import get_agenda_operation, get_agenda_ps, get_operation, get_requester
 from .calendar import OPERATION, push
 from .completions import operation_delivered, operation_sent
 from .jit import jit
@@ -49,7 +49,7 @@ def post(run, o):
     """Add the messages of a send to its queue pair."""
     operation = get_operation(run, o)
     q = np.int64(operation.queue_pair)
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     if qp.in_error:
         return
     mtu = qp.mtu_bytes

@@ -6,7 +6,7 @@ the InfiniBand specification states them (DOMAIN 3; docs/protocol.md, "Queue pai
 
 import numpy as np
 
-from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_queue_pair
+from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_requester
 from .calendar import ACK_TIMER, push
 from .completions import operation_sent
 from .jit import jit, jit_inlined
@@ -58,7 +58,7 @@ def fits_window(qp, operation):
 @jit
 def join_if_ready(run, q):
     """Put queue pair q at the end of its host's list of those that can send."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     if qp.ready or not can_send(run, qp):
         return
     p = np.int64(qp.sender_port)
@@ -70,12 +70,12 @@ def join_if_ready(run, q):
 @jit
 def join_ready(run, lane, q):
     """Append queue pair q to a lane's list of ready ones."""
-    get_queue_pair(run, q).ready = 1
-    get_queue_pair(run, q).next_ready = NOWHERE
+    get_requester(run, q).ready = 1
+    get_requester(run, q).next_ready = NOWHERE
     if lane.ready_head == NOWHERE:
         lane.ready_head = q
     else:
-        get_queue_pair(run, lane.ready_tail).next_ready = q
+        get_requester(run, lane.ready_tail).next_ready = q
     lane.ready_tail = q
 
 
@@ -86,7 +86,7 @@ def send_next(run, p, priority, now_ps):
     sent = False
     while lane.ready_head != NOWHERE and not sent:
         q = np.int64(lane.ready_head)
-        qp = get_queue_pair(run, q)
+        qp = get_requester(run, q)
         lane.ready_head = qp.next_ready
         qp.ready = 0
         if can_send(run, qp):
@@ -102,7 +102,7 @@ def send_next(run, p, priority, now_ps):
 @jit_inlined
 def send_data(run, q, now_ps):
     """Make packet `next` and start its service."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     operation = get_operation(run, qp.next_operation)
     payload = next_payload(qp, operation)
     size = payload + qp.overhead_bytes
@@ -142,7 +142,7 @@ def send_data(run, q, now_ps):
 @jit
 def receive_ack(run, q, psn, now_ps):
     """Handle a cumulative ACK of all packets up to and with a PSN."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     qp.rx_acks += 1
     if qp.in_error:
         return
@@ -155,7 +155,7 @@ def receive_ack(run, q, psn, now_ps):
 @jit
 def receive_nak(run, q, psn, now_ps):
     """Handle a NAK (PSN sequence error): all before the PSN arrived, it did not."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     qp.rx_naks += 1
     if qp.in_error:
         return
@@ -166,7 +166,7 @@ def receive_nak(run, q, psn, now_ps):
     log(run, qp.packet_seq_err, GO_BACK, q, qp.oldest + advance)
     if advance > 0:
         progress(run, q, qp.oldest + advance, now_ps)
-    elif qp.nak_again_ps == 0 and spend_retry(run, q, now_ps):
+    elif not qp.naks_repeat and spend_retry(run, q, now_ps):
         return
     go_back(run, q, now_ps)
     join_if_ready(run, q)
@@ -175,7 +175,7 @@ def receive_nak(run, q, psn, now_ps):
 @jit
 def ack_timer(run, q, now_ps):
     """Handle an event of the ACK timer; False if it was void, the deadline having moved."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     qp.timer_pending = 0
     if qp.deadline_ps == NEVER_PS:
         return False
@@ -194,7 +194,7 @@ def ack_timer(run, q, now_ps):
 @jit
 def spend_retry(run, q, now_ps):
     """Count one retry; True if that was one too many and the queue pair is in error."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     qp.retries_used += 1
     if qp.retries_used <= qp.retries:
         return False
@@ -209,7 +209,7 @@ def spend_retry(run, q, now_ps):
 @jit
 def restart_timer(run, q, from_ps):
     """Let the ACK timer run from a time on."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     if qp.timeout_ps == 0:
         return
     qp.deadline_ps = from_ps + qp.timeout_ps
@@ -221,7 +221,7 @@ def restart_timer(run, q, from_ps):
 @jit
 def go_back(run, q, now_ps):
     """Send again from the oldest unacknowledged packet on."""
-    seek_oldest(run, get_queue_pair(run, q))
+    seek_oldest(run, get_requester(run, q))
     restart_timer(run, q, now_ps)
 
 
@@ -240,7 +240,7 @@ def seek_oldest(run, qp):
 @jit
 def progress(run, q, oldest, now_ps):
     """Note that all packets before `oldest` are acknowledged."""
-    qp = get_queue_pair(run, q)
+    qp = get_requester(run, q)
     qp.oldest = oldest
     qp.retries_used = 0
     first = np.int64(qp.oldest_operation)

@@ -6,7 +6,7 @@ model, whose receiver repeats it (DOMAIN 3; docs/protocol.md, "Queue pairs").
 
 import numpy as np
 
-from .access import get_flow, get_operation, get_packet, get_queue_pair
+from .access import get_flow, get_operation, get_packet, get_requester, get_responder
 from .completions import operation_delivered
 from .jit import jit, jit_inlined
 from .packets import take
@@ -27,7 +27,7 @@ from .tables import (
 @jit_inlined
 def receive_data(run, q, i, now_ps):
     """Handle data packet i of queue pair q at its receiver."""
-    qp = get_queue_pair(run, q)
+    qp = get_responder(run, q)
     packet = get_packet(run, i)
     qp.rx_packets += 1
     if packet.flags & ECN_MARKED:
@@ -52,12 +52,12 @@ def receive_data(run, q, i, now_ps):
 @jit_inlined
 def accept(run, q, payload_bytes, flags, now_ps):
     """Take in the expected packet."""
-    qp = get_queue_pair(run, q)
+    qp = get_responder(run, q)
     qp.expected += 1
     qp.nak_sent = 0
     qp.unacknowledged += 1
     if qp.receive_operation == NOWHERE:
-        qp.receive_operation = qp.first_posted
+        qp.receive_operation = get_requester(run, q).first_posted
     o = np.int64(qp.receive_operation)
     operation = get_operation(run, o)
     if operation.messages_delivered == operation.messages:
@@ -88,7 +88,7 @@ def accept(run, q, payload_bytes, flags, now_ps):
 @jit
 def respond(run, q, kind, number):
     """Queue an ACK or a NAK at the receiver's port."""
-    qp = get_queue_pair(run, q)
+    qp = get_responder(run, q)
     p = np.int64(qp.receiver_port)
     priority = np.int64(qp.ack_priority)
     qp.unacknowledged = 0

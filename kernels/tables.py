@@ -204,24 +204,21 @@ line = _record(
     ],
 )
 
-queue_pair = _record(
+# A queue pair is a sender and a receiver, a table each: two threads may be at work on them.
+requester = _record(
     [
         ("window_bytes", "i8"),
         ("timeout_ps", "i8"),  # the ACK timer; 0: none
         ("data_path", "i4"),  # index into paths; a path ends with NOWHERE
-        ("ack_path", "i4"),
         ("sender_port", "i4"),
-        ("receiver_port", "i4"),
         ("priority", "i4"),
-        ("ack_priority", "i4"),
         ("mtu_bytes", "i4"),
         ("overhead_bytes", "i4"),  # line time of a data packet less its payload
         ("reth_bytes", "i4"),  # more on the first packet of a message
-        ("ack_bytes", "i4"),
-        ("ack_every", "i4"),
         ("retries", "i4"),
+        ("naks_repeat", "i4"),  # 1: its receiver repeats NAKs, which then spend no retries
     ],
-    # state: sender. Sequence numbers here never wrap; the wire has them mod 2^24.
+    # state. Sequence numbers here never wrap; the wire has them mod 2^24.
     [
         ("oldest", "i8"),  # first unacknowledged packet
         ("next", "i8"),  # next packet to send
@@ -255,7 +252,17 @@ queue_pair = _record(
         ("rx_naks", "i8"),
         ("first_posted", "i4"),
     ],
-    # state: receiver
+)
+responder = _record(
+    [
+        ("nak_again_ps", "i8"),  # how long until a gap gets another NAK; 0: never
+        ("ack_path", "i4"),
+        ("receiver_port", "i4"),
+        ("ack_priority", "i4"),
+        ("ack_bytes", "i4"),
+        ("ack_every", "i4"),
+    ],
+    # state
     [
         ("expected", "i8"),
         ("unacknowledged", "i8"),  # packets accepted since the last ACK
@@ -268,7 +275,6 @@ queue_pair = _record(
         ("out_of_sequence", "i8"),
         ("duplicate_request", "i8"),
         ("naks_sent", "i8"),
-        ("nak_again_ps", "i8"),  # set once: how long until a gap gets another NAK; 0: never
         ("nak_due_ps", "i8"),
         ("np_ecn_marked_roce_packets", "i8"),
     ],
@@ -352,8 +358,8 @@ bucket = np.dtype(
 # What the run of a group of sites knows. One record a group; `NAME_at` and `NAME_count` say
 # where each of the other tables is, for kernels/access.py.
 SHARED_TABLES = (
-    *("ports", "errors", "lanes", "lines", "queue_pairs", "operations", "flows"),
-    *("paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
+    *("ports", "errors", "lanes", "lines", "requesters", "responders", "operations"),
+    *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
@@ -439,7 +445,8 @@ class Tables(NamedTuple):
     errors: Any  # (P,)
     lanes: Any  # (P * 8,)
     lines: Any
-    queue_pairs: Any  # (Q,)
+    requesters: Any  # (Q,)
+    responders: Any  # (Q,)
     operations: Any  # (O,)
     flows: Any  # (F,)
     paths: Any  # int64, ports in order, each path closed by NOWHERE
@@ -463,6 +470,11 @@ class Tables(NamedTuple):
         self.run[f"{name}_at"][groups] = table.ctypes.data
         self.run[f"{name}_count"][groups] = table.size
 
+    def of_queue_pairs(self, name: str) -> Any:
+        """Return a field of all queue pairs, whichever of their two tables has it."""
+        assert requester.names is not None
+        return (self.requesters if name in requester.names else self.responders)[name]
+
     def total(self, name: str) -> int:
         """Sum a counter of the run over the groups."""
         return int(self.run[name].sum())
@@ -480,7 +492,7 @@ class Tables(NamedTuple):
     def log_rows(self) -> Any:
         """Return the log of all groups by time, then site, then in the order of events."""
         rows = self._rows("log", "log_size")
-        lanes, pairs = rows["entity"] // PRIORITIES, self.queue_pairs["sender_port"]
+        lanes, pairs = rows["entity"] // PRIORITIES, self.requesters["sender_port"]
         of = np.array(LOG_ENTITIES)[rows["kind"]]
         port = np.select(
             [of == "lane", of == "port"],

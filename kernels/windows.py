@@ -11,7 +11,7 @@ are never longer than that delay, the engine lets the groups that have operation
 first, up to their last one.
 """
 
-from .access import get_line, get_operation, get_port, get_queue_pair
+from .access import get_line, get_operation, get_port, get_requester, get_responder
 from .jit import entry, jit
 from .line import hand_over
 from .loop import drop_dead_timers, next_event_ps
@@ -63,9 +63,10 @@ def cannot_end(run, o, first_ps, end_ps, least_delay_ps):
     if operation.kind == COMPUTE:
         began_ps = operation.start_ps if operation.status == RUNNING else first_ps
         return operation.duration_ps > end_ps - began_ps
-    qp = get_queue_pair(run, operation.queue_pair)
+    qp = get_requester(run, operation.queue_pair)
     sender = get_port(run, qp.sender_port)
-    is_inside = sender.group == get_port(run, qp.receiver_port).group
+    receiver = get_responder(run, operation.queue_pair).receiver_port
+    is_inside = sender.group == get_port(run, receiver).group
     if not is_inside and end_ps - first_ps <= least_delay_ps:
         return operation.delivered_ps == NOWHERE
     unsent_bytes = operation.bytes

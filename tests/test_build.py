@@ -13,8 +13,8 @@ from wanrdma.kernels import tables as kt
 
 def paths_of(network: Network, q: int = 0) -> tuple[list[str], list[str]]:
     """Return the names of the ports that data and ACKs of a queue pair leave by."""
-    pair = network.tables.queue_pairs[q]
-    return tuple(_path(network, int(pair[kind])) for kind in ("data_path", "ack_path"))  # type: ignore[return-value]
+    at = network.tables.of_queue_pairs
+    return _path(network, int(at("data_path")[q])), _path(network, int(at("ack_path")[q]))
 
 
 def _path(network: Network, at: int) -> list[str]:
@@ -99,7 +99,7 @@ def test_automatic_window_is_rate_times_round_trip_and_what_it_needs() -> None:
     # Light there and back 2 x 329 km x 4.9 us; data stored thrice, the ACK thrice.
     round_trip_ps = 2 * 329 * 4_900_000 + 3 * 4178 * 20 + 3 * 86 * 20
     packets = -(-round_trip_ps // (4178 * 20)) + 2 * 1 + 2
-    assert network.tables.queue_pairs[0]["window_bytes"] == packets * 4096
+    assert network.tables.requesters[0]["window_bytes"] == packets * 4096
 
 
 def test_line_delay_is_light_and_two_terminals() -> None:
@@ -141,7 +141,7 @@ def test_slots_hold_back_what_has_no_credit() -> None:
 def test_row_on_the_queue_pairs_of_another_follows_it() -> None:
     rows = [transfer("t", "a.0", "b.0"), transfer("u", "a.0", "b.0", queue_pairs_of="t")]
     network = build(scenario(traffic=rows))
-    assert len(network.tables.queue_pairs) == 1
+    assert len(network.tables.requesters) == 1
     assert engine.run(network).status == "completed"
     first, second = network.tables.operations
     assert second["first_packet"] == first["packets"] == 256

@@ -87,7 +87,7 @@ def test_a_queue_pair_that_begins_elsewhere_does_the_same(start: int) -> None:
     for offset in (0, start):
         trial = Trial(WRAP)
         for name in NUMBERS:
-            trial.tables.queue_pairs[name] = offset
+            trial.tables.of_queue_pairs(name)[:] = offset
         result = trial.run(probe=True)
         assert result.status == "completed"
         assert result.flows[0].counters["tx_packets"] > 16_000
@@ -95,10 +95,12 @@ def test_a_queue_pair_that_begins_elsewhere_does_the_same(start: int) -> None:
         runs.append(trial)
     plain, moved = runs
     for name in NUMBERS:
-        assert moved.tables.queue_pairs[name] == plain.tables.queue_pairs[name] + start
-        moved.tables.queue_pairs[name] -= start
+        numbers = moved.tables.of_queue_pairs(name)
+        assert numbers == plain.tables.of_queue_pairs(name) + start
+        numbers -= start
     moved.tables.operations["first_packet"] -= start
-    assert np.array_equal(moved.tables.queue_pairs, plain.tables.queue_pairs)
+    assert np.array_equal(moved.tables.requesters, plain.tables.requesters)
+    assert np.array_equal(moved.tables.responders, plain.tables.responders)
     assert np.array_equal(moved.tables.operations, plain.tables.operations)
     assert np.array_equal(moved.tables.flows, plain.tables.flows)
     assert np.array_equal(moved.tables.ports, plain.tables.ports)
@@ -124,7 +126,7 @@ def test_more_packets_than_psns() -> None:
     (flow,) = result.flows
     assert result.status == "completed"
     assert flow.counters["delivered_bytes"] == 256 * packets
-    assert trial.tables.queue_pairs["expected"][0] == packets
+    assert trial.tables.responders["expected"][0] == packets
     assert result.totals["naks"] > 0
     resent = result.totals["retransmitted_packets"]
     assert flow.counters["tx_packets"] == packets + resent
@@ -146,7 +148,7 @@ def test_a_window_times_a_rate_that_leave_64_bits() -> None:
     trial = Trial(
         "perftest", "nic.rate=1.6 Tbps", "lines.0.rate=1.6 Tbps", "lines.0.distance=1000 km"
     )
-    window_bytes = int(trial.tables.queue_pairs["window_bytes"][0])
+    window_bytes = int(trial.tables.requesters["window_bytes"][0])
     rate_bps = 1_600_000_000_000
     in_flight_bytes = 2 * 1000 * 4.9e-6 * rate_bps / 8 * 4096 / 4178
     assert window_bytes == pytest.approx(in_flight_bytes, rel=1e-3)
@@ -174,7 +176,7 @@ def test_no_more_than_half_the_psns_are_outstanding() -> None:
         "stop=150 ms",
     )
     assert trial.run().status == "stopped"
-    (pair,) = trial.tables.queue_pairs
+    (pair,) = trial.tables.requesters
     assert (pair["next"], pair["oldest"]) == (2**23, 0)
 
 
@@ -237,6 +239,6 @@ def test_a_timer_of_hours() -> None:
     assert result.status == "incomplete"
     first_departure_ps = (4096 + 82 + 16) * 20
     timers_ps = 8 * 4_096_000 * 2**31
-    errors_ps = trial.tables.queue_pairs["error_ps"].tolist()
+    errors_ps = trial.tables.requesters["error_ps"].tolist()
     assert errors_ps[0] == first_departure_ps + timers_ps
     assert errors_ps[1] - errors_ps[0] == 86_390 * 10**12

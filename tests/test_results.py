@@ -38,7 +38,8 @@ def make_network(flows: int = 2) -> Network:
         "run": np.zeros(1, kt.run),
         "ports": np.zeros(4, kt.port),
         "lanes": np.zeros(4 * kt.PRIORITIES, kt.lane),
-        "queue_pairs": np.zeros(pairs, kt.queue_pair),
+        "requesters": np.zeros(pairs, kt.requester),
+        "responders": np.zeros(pairs, kt.responder),
         "operations": np.zeros(flows + 2, kt.operation),
         "flows": np.zeros(flows, kt.flow),
         "goodput_bins": np.zeros((flows, 8), np.int64),
@@ -53,7 +54,7 @@ def make_network(flows: int = 2) -> Network:
     run = tables.run[0]
     run["log_size"] = 2
     tables.lanes["pauses"][11] = 40
-    tables.queue_pairs["req_transport_retries_exceeded"][:1] = 1
+    tables.requesters["req_transport_retries_exceeded"][:1] = 1
     run["clock_ps"] = 25 * US
     tables.ports["tx_packets"][3] = 3_000_000
     run["bin"], run["bin_width_ps"] = 2, BIN_PS
@@ -180,7 +181,7 @@ def test_large_sizes_and_times_stay_exact():
 @pytest.mark.parametrize("name", COUNTERS)
 def test_counters_are_sums_over_the_flows_queue_pairs(name):
     network = make_network()
-    network.tables.queue_pairs[name] = [1, 10, 100, 1000]
+    network.tables.of_queue_pairs(name)[:] = [1, 10, 100, 1000]
     first, second = summary_of(network).flows
     assert first.counters[name] == 11
     assert second.counters[name] == 100
@@ -198,7 +199,7 @@ def test_totals_take_all_queue_pairs_and_ports():
         "local_ack_timeout_err": [3, 0, 0, 0],
         "in_error": [0, 0, 0, 1],
     }.items():
-        tables.queue_pairs[name] = values
+        tables.requesters[name] = values
     assert summary_of(network).totals == {
         "drops_congestion": 11,
         "drops_error": 3,
@@ -639,7 +640,7 @@ def test_a_quiet_run_shows_no_totals_and_no_drops():
 def test_what_went_wrong_is_explained():
     network = make_network()
     tables = network.tables
-    tables.queue_pairs["local_ack_timeout_err"][0] = 1234
+    tables.requesters["local_ack_timeout_err"][0] = 1234
     lane = tables.lanes[1 * 8 + 3]
     lane["ingress_limit_bytes"], lane["missing_bytes"], lane["drops_congestion"] = 65536, 2048, 3
     text = shown(network)

@@ -348,7 +348,7 @@ def test_two_timers_in_a_row_with_one_retry(case: Case) -> None:
     trial.lose_frame(LAST_LINK, before, data_frames(before))
     result = trial.run()
     assert result.status == "incomplete"
-    error_ps = trial.tables.queue_pairs["error_ps"][0]
+    error_ps = trial.tables.requesters["error_ps"][0]
     assert error_ps == last_progress_ps(case) + 2 * case.timer_ps
 
 
@@ -381,7 +381,7 @@ def test_nak_without_progress_spends_a_retry(case: Case) -> None:
     result = trial.run()
     assert (result.status, result.totals["timeouts"]) == ("incomplete", 0)
     nak_ps = (n + 1) * case.packet_ps + case.round_trip_ps
-    assert trial.tables.queue_pairs["error_ps"][0] == nak_ps
+    assert trial.tables.requesters["error_ps"][0] == nak_ps
 
 
 @every_case
@@ -411,7 +411,7 @@ def test_dead_line(case: Case, retries: int, tmp_path: Path) -> None:
     trial = Trial(dead.scenario, "lines.0.errors.post_fec_ber=0.4")
     result = trial.run()
     error_ps = dead.packet_ps + (retries + 1) * dead.timer_ps
-    assert trial.tables.queue_pairs["error_ps"][0] == error_ps
+    assert trial.tables.requesters["error_ps"][0] == error_ps
     assert result.simulated_s == error_ps / 1e12
     assert (result.status, result.totals["qp_errors"]) == ("incomplete", 1)
     assert result.totals["timeouts"] == retries + 1
@@ -439,7 +439,7 @@ def test_line_that_dies(case: Case, retries: int) -> None:
     result = trial.run()
     last_progress = 2 * dying.packet_ps + dying.round_trip_ps
     error_ps = last_progress + (retries + 1) * dying.timer_ps
-    assert trial.tables.queue_pairs["error_ps"][0] == error_ps
+    assert trial.tables.requesters["error_ps"][0] == error_ps
     assert result.status == "incomplete"
     assert result.totals["timeouts"] == retries + 1
     assert result.flows[0].counters["delivered_bytes"] == 3 * 4096
@@ -480,7 +480,7 @@ def test_timer_too_short_for_its_retries() -> None:
     case = Case(329, 400, exponent=7, detection=1, packets=1, retries=3)
     trial = case.trial()
     assert trial.run().status == "incomplete"
-    assert trial.tables.queue_pairs["error_ps"][0] == case.packet_ps + 4 * case.timer_ps
+    assert trial.tables.requesters["error_ps"][0] == case.packet_ps + 4 * case.timer_ps
 
 
 # Lost PFC frames: a pause that is never lifted runs out, one that is never heard is said again.

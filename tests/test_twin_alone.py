@@ -630,9 +630,10 @@ def by_kernel(small: Small, twin: Twin):
     tables.run["probe_size"] = len(probes)
     for name in ("clock_ps", "operations_left"):
         tables.run[name] = getattr(twin, name)
-    for name in ("ports", "errors", "lanes", "queue_pairs", "operations", "flows"):
+    of_twin = {"requesters": "queue_pairs", "responders": "queue_pairs"}
+    for name in (*of_twin, "ports", "errors", "lanes", "operations", "flows"):
         table = getattr(tables, name)
-        for row, record in zip(table, getattr(twin, name), strict=True):
+        for row, record in zip(table, getattr(twin, of_twin.get(name, name)), strict=True):
             for column in table.dtype.names:
                 if column not in LANE_INPUT and hasattr(record, column):
                     row[column] = getattr(record, column)

@@ -150,7 +150,7 @@ def measure(
     return Measured(
         case=name,
         threads=threads,
-        packets_delivered=int(tables.queue_pairs["expected"].sum()),
+        packets_delivered=int(tables.responders["expected"].sum()),
         packet_hops=tables.packet_hops(),
         cpu_s=outcome.cpu_s,
         wall_s=outcome.wall_s,

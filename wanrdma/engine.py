@@ -318,7 +318,7 @@ def _is_deadlocked(tables: kt.Tables) -> bool:
     heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
     pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
     kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
-    timers = tables.queue_pairs["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
+    timers = tables.requesters["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
     if (kinds == calendar.OPERATION).any() or (timers != kt.NEVER_PS).any():
         return False
     return not (_packets_move(tables) or _pauses_run_out(tables, entities[kinds == calendar.WAKE]))
@@ -371,7 +371,7 @@ def _who_waits(network: Network) -> str:
 
 
 def _why_stuck(network: Network) -> str:
-    pairs = network.tables.queue_pairs
+    pairs = network.tables.requesters
     broken = np.flatnonzero(pairs["in_error"])
     if len(broken) == 0:
         silent = np.flatnonzero((pairs["oldest"] < pairs["newest"]) & (pairs["timeout_ps"] == 0))

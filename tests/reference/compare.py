@@ -138,7 +138,12 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
         _records(run.ports),
         _records(run.errors),
         _records(run.lanes),
-        _records(run.queue_pairs),
+        [
+            SimpleNamespace(**vars(sends) | vars(receives))
+            for sends, receives in zip(
+                _records(run.requesters), _records(run.responders), strict=True
+            )
+        ],
         _records(run.operations),
         _records(run.flows),
         [Row(*values) for values in zip(*columns, strict=True)],

@@ -282,7 +282,12 @@ def read(tables: Tables) -> Twin:
         ports=[_port(row) for row in _rows(tables.ports)],
         errors=[Errors(**row) for row in _rows(tables.errors)],
         lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
-        queue_pairs=[_queue_pair(row) for row in _rows(tables.queue_pairs)],
+        queue_pairs=[
+            _queue_pair(sends | receives)
+            for sends, receives in zip(
+                _rows(tables.requesters), _rows(tables.responders), strict=True
+            )
+        ],
         operations=[_operation(row, successors) for row in _rows(tables.operations)],
         flows=[Flow() for _ in range(len(tables.flows))],
         paths=tables.paths.tolist(),

@@ -184,7 +184,8 @@ class Small:
             "ports": _table(records.port, self.ports),
             "errors": _table(records.errors, self.errors),
             "lanes": _table(records.lane, [{"paused_since_ps": NEVER_PS} | r for r in self.lanes]),
-            "queue_pairs": _table(records.queue_pair, self.queue_pairs),
+            "requesters": _table(records.requester, _fields(records.requester, self.queue_pairs)),
+            "responders": _table(records.responder, _fields(records.responder, self.queue_pairs)),
             "operations": _table(records.operation, self.operations),
             "flows": _table(records.flow, [never] * self.flows),
             "paths": np.array(self.paths, dtype=np.int64),
@@ -255,6 +256,12 @@ def busy(seed: int) -> Small:
         after = (len(small.operations) - 1,)
         small.compute(chance.randrange(100_000), at=None, after_delivered=after)
     return small
+
+
+def _fields(kind: np.dtype[Any], rows: list[Row]) -> list[Row]:
+    """Return of each row what a type has a field for."""
+    assert kind.names is not None
+    return [{name: row[name] for name in row if name in kind.names} for row in rows]
 
 
 def _table(kind: np.dtype[Any], rows: list[Row]) -> Any:

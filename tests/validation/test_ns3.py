@@ -120,7 +120,7 @@ def finished(cell: Cell, seed: int) -> tuple[float, int]:
     trial = Trial(scenario(cell), seed=seed)
     assert trial.run().status == "completed"
     sent_ps = int(trial.tables.operations["sent_ps"].max())
-    return sent_ps / 1e12, int(trial.tables.queue_pairs["naks_sent"].sum())
+    return sent_ps / 1e12, int(trial.tables.responders["naks_sent"].sum())
 
 
 def name(cell: Cell) -> str:

@@ -28,7 +28,7 @@ def assemble(
     """Fill the tables. `group_of` says of each site to which group it belongs."""
     ports = _ports(topology, group_of)
     lines, rings = _lines(ports)
-    queue_pairs, paths = _queue_pairs(plan)
+    requesters, responders, paths = _queue_pairs(plan)
     operations, successors = _operations(plan.operations)
     flows = np.zeros(len(plan.flow_names), kt.flow)
     flows["first_bit_ps"] = flows["first_delivery_ps"] = flows["last_delivery_ps"] = kt.NOWHERE
@@ -48,7 +48,7 @@ def assemble(
                 ports=np.flatnonzero(ports["group"] == g),
                 flows=np.flatnonzero(flow_groups == g),
                 lines=np.flatnonzero(ports["group"][lines["port"]] == g),
-                pending=EVENTS_A_PORT * len(ports) + len(queue_pairs) + len(operations) + 1,
+                pending=EVENTS_A_PORT * len(ports) + len(requesters) + len(operations) + 1,
                 agenda=sorted(
                     (o.start_ps, i)
                     for i, o in enumerate(plan.operations)
@@ -62,7 +62,8 @@ def assemble(
         errors=_errors(topology),
         lanes=_lanes(topology),
         lines=lines,
-        queue_pairs=queue_pairs,
+        requesters=requesters,
+        responders=responders,
         operations=operations,
         flows=flows,
         paths=paths,
@@ -237,29 +238,35 @@ def _set_ecn(lanes: Any, topology: Topology, port: Port) -> None:
     lanes["ecn_probability"] = ecn.pmax
 
 
-def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any]:
-    rows = aligned(len(plan.queue_pairs), kt.queue_pair)
+def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any, Any]:
+    requesters = aligned(len(plan.queue_pairs), kt.requester)
+    responders = aligned(len(plan.queue_pairs), kt.responder)
     paths: list[int] = []
-    for row, qp in zip(rows, plan.queue_pairs, strict=True):
-        row["sender_port"] = qp.sender_port
-        row["receiver_port"] = qp.receiver_port
-        for name, path in (("data_path", qp.data_path), ("ack_path", qp.ack_path)):
+    for sends, receives, qp in zip(requesters, responders, plan.queue_pairs, strict=True):
+        sends["sender_port"] = qp.sender_port
+        receives["receiver_port"] = qp.receiver_port
+        for row, name, path in (
+            (sends, "data_path", qp.data_path),
+            (receives, "ack_path", qp.ack_path),
+        ):
             row[name] = len(paths)
             paths += [*path, kt.NOWHERE]
-        for name, value in qp.settings.items():
-            row[name] = value
+        for name, value in qp.sender_settings.items():
+            sends[name] = value
+        for name, value in qp.receiver_settings.items():
+            receives[name] = value
     for name in (
         "oldest_operation",
         "next_operation",
         "last_posted",
         "first_posted",
         "next_ready",
-        "receive_operation",
         "error_ps",
     ):
-        rows[name] = kt.NOWHERE
-    rows["deadline_ps"] = kt.NEVER_PS
-    return rows, np.array(paths, np.int64)
+        requesters[name] = kt.NOWHERE
+    responders["receive_operation"] = kt.NOWHERE
+    requesters["deadline_ps"] = kt.NEVER_PS
+    return requesters, responders, np.array(paths, np.int64)
 
 
 def _operations(plan: list[Operation]) -> tuple[Any, Any]:

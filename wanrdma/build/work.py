@@ -26,7 +26,8 @@ class QueuePair:
     receiver_port: int
     data_path: list[int]
     ack_path: list[int]
-    settings: dict[str, int]
+    sender_settings: dict[str, int]
+    receiver_settings: dict[str, int]
 
 
 @dataclass
@@ -189,7 +190,7 @@ class _Planner:
                 ack_path[0],
                 data_path,
                 ack_path,
-                self._settings(source[0], target[0], work, data_path, ack_path),
+                *self._settings(source[0], target[0], work, data_path, ack_path),
             )
         )
         return q
@@ -201,7 +202,8 @@ class _Planner:
         work: Work,
         data_path: list[int],
         ack_path: list[int],
-    ) -> dict[str, int]:
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Return what the sender and the receiver of a queue pair are set to."""
         sender = self.scenario.site_nic(source_site)
         receiver = self.scenario.site_nic(target_site)
         priority = sender.priority if work.priority is None else work.priority
@@ -219,16 +221,18 @@ class _Planner:
             )
         return {
             "priority": priority,
-            "ack_priority": priority if receiver.ack_priority is None else receiver.ack_priority,
             "mtu_bytes": sender.mtu,
             "overhead_bytes": sender.framing.overhead,
             "reth_bytes": sender.framing.reth,
-            "ack_bytes": sender.framing.ack,
             "window_bytes": window,
-            "ack_every": receiver.ack_every,
-            "nak_again_ps": receiver.nak_again,
             "timeout_ps": ack_timeout_ps(sender.timeout, sender.timeout_detection),
             "retries": sender.retries,
+            "naks_repeat": receiver.nak_again > 0,
+        }, {
+            "ack_priority": priority if receiver.ack_priority is None else receiver.ack_priority,
+            "ack_bytes": sender.framing.ack,
+            "ack_every": receiver.ack_every,
+            "nak_again_ps": receiver.nak_again,
         }
 
     def _warn(self, nic: Nic, work: Work, site: str, round_trip_ps: int, priority: int) -> None:

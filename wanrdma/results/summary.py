@@ -197,7 +197,7 @@ def flow_messages(network: Network) -> dict[str, list[int]]:
     operations = network.tables.operations
     data = operations[(operations["kind"] == kt.SEND) & (operations["flow"] >= 0)]
     posted = np.where(data["first_packet"] != kt.NOWHERE, data["messages"], 0)
-    oldest = network.tables.queue_pairs["oldest"][data["queue_pair"]]
+    oldest = network.tables.requesters["oldest"][data["queue_pair"]]
     acknowledged = np.clip(oldest - data["first_packet"], 0, data["packets"])
     whole = acknowledged // np.maximum(data["packets_a_message"], 1)
     sent = np.where(acknowledged == data["packets"], posted, whole)
@@ -213,9 +213,9 @@ def flow_counters(network: Network) -> dict[str, list[int]]:
     """Give every counter in ``COUNTERS`` summed over each flow's queue pairs."""
     flow_of = np.asarray(network.queue_pair_flow, dtype=np.int64)
     counted = flow_of >= 0
-    pairs = network.tables.queue_pairs[counted]
+    column = network.tables.of_queue_pairs
     count = len(network.flow_names)
-    return {name: _sums(pairs[name], flow_of[counted], count) for name in COUNTERS}
+    return {name: _sums(column(name)[counted], flow_of[counted], count) for name in COUNTERS}
 
 
 def _sums(values: Any, group_of: Any, groups: int) -> list[int]:
@@ -267,7 +267,7 @@ def _totals(network: Network) -> dict[str, int]:
     ports, lanes, pairs = (
         network.tables.ports,
         network.tables.lanes,
-        network.tables.queue_pairs,
+        network.tables.requesters,
     )
     return {
         "drops_congestion": int(lanes["drops_congestion"].sum()),

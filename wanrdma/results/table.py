@@ -82,7 +82,7 @@ def nic_rates_bps(network: Network) -> dict[str, float]:
     rates: dict[str, float] = {}
     for pair, flow in enumerate(network.queue_pair_flow):
         if flow >= 0:
-            port = tables.ports[int(tables.queue_pairs[pair]["sender_port"])]
+            port = tables.ports[int(tables.requesters[pair]["sender_port"])]
             rates[network.flow_names[flow]] = 8e12 / int(port["ps_per_byte"])
     return rates
 

@@ -365,7 +365,7 @@ def _log_variables(network: Network) -> Iterator[Variable]:
 
 def _happened(network: Network) -> Any:
     """Give how many events of each sort of the log there were."""
-    ports, lanes, pairs = network.tables.ports, network.tables.lanes, network.tables.queue_pairs
+    ports, lanes, pairs = network.tables.ports, network.tables.lanes, network.tables.requesters
     counts = {
         kt.DROP_CONGESTION: lanes["drops_congestion"],
         kt.DROP_ERROR: ports["rx_crc_errors"],
