@@ -10,12 +10,14 @@ from .calendar import push_arrival
 from .jit import jit, jit_in_place, jit_inlined
 from .line import take_from_line
 from .log import log
+from .notice import request_notice
 from .packets import give_back, leave_flight
 from .pfc import pause_if_full, receive_pause_frame
 from .port import enter_egress
 from .probe import record
 from .random import ecn_stream, uniform
-from .requester import receive_ack, receive_nak
+from .rate import receive_cnp
+from .recovery import receive_ack, receive_nak
 from .responder import receive_data
 from .serve import settle, settle_ingress
 from .tables import (
@@ -25,6 +27,8 @@ from .tables import (
     DROP_CONGESTION,
     DROP_ERROR,
     ECN_MARKED,
+    NAK,
+    NOTICE,
     NOWHERE,
     PFC,
     PREAMBLE_AND_GAP_BYTES,
@@ -46,9 +50,14 @@ def arrive(run, p, now_ps):
         log(run, get_port(run, p).rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
         if packet.kind == PFC:
             get_port(run, p).lost_pause += 1
+        if get_port(run, p).notifies and packet.kind != NOTICE:
+            request_notice(run, p)
         give_back(run, i)
     elif packet.kind == PFC:
         receive_pause_frame(run, p, np.int64(packet.psn), sender, now_ps)
+        give_back(run, i)
+    elif packet.kind == NOTICE:
+        get_port(run, p).error_told_ps = now_ps
         give_back(run, i)
     else:
         get_port(run, p).rx_packets += 1
@@ -82,8 +91,10 @@ def consume(run, i, now_ps):
         receive_data(run, q, i, now_ps)
     elif packet.kind == ACK:
         receive_ack(run, q, np.int64(packet.psn), now_ps)
+    elif packet.kind == NAK:
+        receive_nak(run, q, np.int64(packet.psn), np.int64(packet.about), now_ps)
     else:
-        receive_nak(run, q, np.int64(packet.psn), now_ps)
+        receive_cnp(run, q, now_ps)
 
 
 @jit_inlined

@@ -28,7 +28,7 @@ from .jit import jit, jit_inlined
 from .tables import BUCKETS, NEVER_PS, NOWHERE, PFC, WORD_BITS
 
 # int64 and not literal integers: Numba compiles a function anew for each literal.
-PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, OPERATION, SERVICE = np.arange(1, 8)
+PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, PACE, OPERATION, SERVICE = np.arange(1, 9)
 KIND_SHIFT = 48
 ENTITY_MASK = (1 << KIND_SHIFT) - 1
 
@@ -52,7 +52,7 @@ def push_arrival(run, sender, packet, i):
     near = get_near(run, 2 * p)
     near.packet = i
     kind = PACKET_ARRIVAL
-    if packet.kind == PFC:
+    if packet.kind >= PFC:
         kind = PFC_ARRIVAL
     else:
         near.egress = get_path_port(run, packet.at + 1)

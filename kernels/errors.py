@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .access import get_errors, get_port
+from .access import get_error_change, get_errors, get_port
 from .jit import jit, jit_apart
 from .random import error_stream, uniform
 from .tables import BITS, GILBERT_ELLIOTT, PACKETS, PREAMBLE_AND_GAP_BYTES, PREAMBLE_BYTES
@@ -19,7 +19,12 @@ LONGEST_GAP = 1 << 62
 @jit_apart
 def hits_frame(run, p, size_bytes, now_ps):
     """Tell whether the frame is damaged that port p, which has errors, begins to send now."""
-    process = get_errors(run, p).process
+    errors = get_errors(run, p)
+    if errors.change < errors.change_end:
+        take_changes(run, errors, now_ps)
+    if errors.log_survival == -math.inf:
+        return True  # the line is down
+    process = errors.process
     if process == BITS:
         return hits_one_of(run, p, 8 * (size_bytes - PREAMBLE_AND_GAP_BYTES))
     if process == PACKETS:
@@ -30,13 +35,25 @@ def hits_frame(run, p, size_bytes, now_ps):
 
 
 @jit
+def take_changes(run, errors, now_ps):
+    """Let the ratio be that of the last change up to now; what was drawn by the old one is void."""
+    while errors.change < errors.change_end:
+        change = get_error_change(run, errors.change)
+        if change.time_ps > now_ps:
+            return
+        errors.log_survival = change.log_survival
+        errors.gap = -1
+        errors.change += 1
+
+
+@jit
 def hits_one_of(run, p, count):
     """Tell whether any of the next `count` bits or packets is bad, each for itself.
 
     DOMAIN 5: a frame of n exposed bits is lost with probability 1 - (1 - BER)^n.
     """
     errors = get_errors(run, p)
-    if errors.draws == 0:
+    if errors.gap < 0:
         errors.gap = draw_gap(run, p)
     damaged = False
     while errors.gap < count:
@@ -60,7 +77,7 @@ def hits_block_of(run, p, size_bytes, now_ps):
     begin_ps, end_ps = time_of_bits(port, size_bytes, now_ps)
     first = begin_ps // errors.block_ps
     last = (end_ps - 1) // errors.block_ps
-    if errors.draws == 0 or errors.gap < first:
+    if errors.gap < first:
         errors.gap = min(LONGEST_GAP, first + draw_gap(run, p))
     damaged = errors.gap <= last
     while errors.gap < last:  # the last block may go on into the next frame

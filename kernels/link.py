@@ -9,7 +9,7 @@ from .jit import jit
 from .line import put_on_line
 from .packets import join_flight
 from .probe import record
-from .tables import DAMAGED, NOWHERE, PFC
+from .tables import DAMAGED, NOTICE, NOWHERE, PFC
 
 
 @jit
@@ -24,7 +24,7 @@ def start_frame(run, p, i, now_ps):
     packet.arrival_ps = departure + port.delay_ps
     if packet.kind == PFC:
         port.tx_pause += 1
-    else:
+    elif packet.kind != NOTICE:
         port.tx_packets += 1
         port.tx_bytes += size
     port.busy_until_ps = departure

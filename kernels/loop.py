@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from .access import get_event, get_port, get_requester
+from .access import get_event, get_port, get_rate, get_requester
 from .arrival import arrive
 from .bins import close_bins
 from .calendar import (
     ACK_TIMER,
     ENTITY_MASK,
     KIND_SHIFT,
+    PACE,
     PACKET_ARRIVAL,
     REFRESH,
     SERVICE,
@@ -28,12 +29,14 @@ from .packets import PACKETS_AN_EVENT
 from .pfc import refresh
 from .port import serve, wake
 from .probe import ROWS_AN_EVENT
-from .requester import ack_timer
+from .recovery import ack_timer
+from .requester import join_if_ready
+from .stall import STALL_ROWS_AN_EVENT
 from .tables import NEVER_PS, NO_KEY, NOWHERE
 
 # Why `advance` returned.
 NOTHING_LEFT, TIME_IS_UP, SLICE_DONE = range(3)
-PACKETS_SHORT, PROBES_SHORT, LOG_SHORT, LINES_SHORT = range(3, 7)
+PACKETS_SHORT, PROBES_SHORT, LOG_SHORT, STALLS_SHORT, LINES_SHORT = range(3, 8)
 
 
 @entry
@@ -80,6 +83,7 @@ def room_for_events(run):
         run.free_packets // PACKETS_AN_EVENT,
         (run.log_count - run.log_size) // LOG_ROWS_AN_EVENT,
     )
+    room = min(room, (run.stalls_count - run.stalls_size) // STALL_ROWS_AN_EVENT)
     room = min(room, room_on_lines(run))
     if run.probing:
         room = min(room, (run.probes_count - run.probe_size) // ROWS_AN_EVENT)
@@ -93,6 +97,8 @@ def what_is_short(run):
         return PACKETS_SHORT
     if run.log_size + LOG_ROWS_AN_EVENT > run.log_count:
         return LOG_SHORT
+    if run.stalls_size + STALL_ROWS_AN_EVENT > run.stalls_count:
+        return STALLS_SHORT
     if run.probing and run.probe_size + ROWS_AN_EVENT > run.probes_count:
         return PROBES_SHORT
     if room_on_lines(run) <= 0:
@@ -183,6 +189,10 @@ def handle(run, kind, entity, now_ps):
         return serve(run, entity, now_ps)
     if kind == ACK_TIMER:
         return ack_timer(run, entity, now_ps)
+    if kind == PACE:
+        get_rate(run, entity).pace_pending = 0
+        join_if_ready(run, entity)
+        return False
     if kind == REFRESH:
         return refresh(run, entity, now_ps)
     if kind == WAKE:

@@ -13,7 +13,7 @@ from .link import start_frame
 from .log import log
 from .packets import take
 from .serve import ask_to_serve
-from .tables import NEVER_PS, NOWHERE, PAUSE, PFC, PFC_FRAME_BYTES, PRIORITIES, RESUME
+from .tables import CONTROL_FRAME_BYTES, NEVER_PS, NOWHERE, PAUSE, PFC, PRIORITIES, RESUME
 
 
 @jit
@@ -61,7 +61,7 @@ def send_pause_frame(run, p, now_ps):
         stopped = port.pausing
         named |= stopped
     port.pause_requests = 0
-    i = take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), PFC_FRAME_BYTES, 0)
+    i = take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), CONTROL_FRAME_BYTES, 0)
     departure = start_frame(run, p, i, now_ps)
     if stopped:
         for priority in range(PRIORITIES):

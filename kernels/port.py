@@ -1,6 +1,6 @@
 """A port's service: which frame goes next, and what its departure frees.
 
-Eight priorities, the highest first, never interrupting a frame; PFC frames before all.
+Eight priorities, the highest first, never interrupting a frame; PFC frames and notices before all.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from .bits import highest_bit
 from .calendar import WAKE, any_before_service, push
 from .jit import jit, jit_inlined
 from .link import start_frame
+from .notice import send_notice
 from .packets import join_queue, leave_queue
 from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
 from .requester import send_next
@@ -27,6 +28,10 @@ def serve(run, p, now_ps):
         end_frame(run, p)
     if port.pause_requests:
         send_pause_frame(run, p, now_ps)
+        announce_end(run, p)
+        return True
+    if port.notice_requested:
+        send_notice(run, p, now_ps)
         announce_end(run, p)
         return True
     candidates = port.waiting
@@ -77,34 +82,49 @@ def enter_egress(run, p, i, entered):
     """Store packet i, which came by ingress lane `entered`, to leave by port p.
 
     If nothing stands in its way it leaves at once: the service of the port would be the next
-    event, and would choose it. What has ended quietly there must be settled before.
+    event, and would choose it. What has ended quietly there must be settled before, and nothing
+    else may enter the port in the same event.
     """
+    count_stored(run, p, i)
     port = get_port(run, p)
-    packet = get_packet(run, i)
-    priority = np.int64(packet.priority)
-    lane = get_lane(run, p * PRIORITIES + priority)
-    stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
-    lane.queued_bytes += stored
-    queued_bytes = port.queued_bytes + stored
-    port.queued_bytes = queued_bytes
-    if queued_bytes > port.bin_max_queued_bytes:
-        port.bin_max_queued_bytes = queued_bytes
-        port.max_queued_bytes = max(port.max_queued_bytes, queued_bytes)
     if is_free(run, port) and not any_before_service(run, p):
         if port.busy_until_ps != NOWHERE:
             end_frame(run, p)
         send_stored(run, p, i, entered, run.now_ps)
         announce_end(run, p)
         return
-    join_queue(run, lane, i)
-    port.waiting |= 1 << priority
+    wait_in_egress(run, p, i)
+
+
+@jit
+def wait_in_egress(run, p, i):
+    """Put packet i, which is stored here, at the end of its lane's FIFO."""
+    priority = np.int64(get_packet(run, i).priority)
+    join_queue(run, get_lane(run, p * PRIORITIES + priority), i)
+    get_port(run, p).waiting |= 1 << priority
     ask_to_serve(run, p)
+
+
+@jit_inlined
+def count_stored(run, p, i):
+    """Count packet i among what is stored to leave by port p."""
+    port = get_port(run, p)
+    packet = get_packet(run, i)
+    stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
+    get_lane(run, p * PRIORITIES + packet.priority).queued_bytes += stored
+    queued_bytes = port.queued_bytes + stored
+    port.queued_bytes = queued_bytes
+    if queued_bytes > port.bin_max_queued_bytes:
+        port.bin_max_queued_bytes = queued_bytes
+        port.max_queued_bytes = max(port.max_queued_bytes, queued_bytes)
 
 
 @jit_inlined
 def is_free(run, port):
     """Tell whether a port would now send what it is given, of any priority."""
-    if port.waiting | port.paused | port.pause_requests | port.service_pending:
+    if port.waiting | port.paused | port.service_pending:
+        return False
+    if port.pause_requests | port.notice_requested:
         return False
     return port.busy_until_ps <= run.now_ps and run.port_to_serve == NOWHERE and not run.stepping
 

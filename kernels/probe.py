@@ -16,7 +16,7 @@ def record(run, time_ps, p, i, is_arrival):
     row = get_probe(run, run.probe_size)
     row.time_ps = time_ps
     row.port = p
-    row.queue_pair = NOWHERE if packet.kind == PFC else packet.queue_pair
+    row.queue_pair = NOWHERE if packet.kind >= PFC else packet.queue_pair
     row.psn = packet.psn
     row.size_bytes = packet.size_bytes
     row.kind = packet.kind

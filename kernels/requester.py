@@ -1,32 +1,27 @@
-"""The sending side of a reliable connection: window, ACKs, go-back-N, ACK timer, retries.
+"""The sending side of a reliable connection: which packet goes next, and whether it may.
 
-Go-back-N as Linux rxe and ConnectX-4 class NICs do it; the timer and the retry count as
-the InfiniBand specification states them (DOMAIN 3; docs/protocol.md, "Queue pairs").
+What is made of ACKs, NAKs and timers is in kernels/recovery.py (docs/protocol.md, "Queue pairs").
 """
 
 import numpy as np
 
 from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_requester
-from .calendar import ACK_TIMER, push
-from .completions import operation_sent
 from .jit import jit, jit_inlined
 from .link import start_frame
-from .log import log
 from .packets import take
+from .rate import must_wait, space_out
+from .repeat import any_to_repeat, repeat_packet
 from .serve import ask_to_serve
 from .tables import (
     ACK_REQUESTED,
     DATA,
-    GO_BACK,
     LAST_OF_MESSAGE,
     MAX_OUTSTANDING_PACKETS,
-    NEVER_PS,
     NOWHERE,
     PRIORITIES,
     PSN_MODULUS,
-    QP_ERROR,
-    TIMEOUT,
 )
+from .timer import restart_timer
 
 
 @jit
@@ -39,8 +34,15 @@ def next_payload(qp, operation):
 
 @jit
 def can_send(run, qp):
-    """Tell whether packet `next` exists, has its message's credit and fits in the window."""
-    if qp.in_error or qp.next >= qp.posted:
+    """Tell whether a packet is to be repeated, or packet `next` may be sent.
+
+    It may if it exists, has its message's credit and fits in the window.
+    """
+    if qp.in_error:
+        return False
+    if qp.is_selective and any_to_repeat(run, qp):
+        return True
+    if qp.next >= qp.posted:
         return False
     operation = get_operation(run, qp.next_operation)
     return qp.next_message < operation.credits and fits_window(qp, operation)
@@ -51,15 +53,19 @@ def fits_window(qp, operation):
     """Tell whether packet `next`, which is of this operation, fits in the window."""
     if qp.next - qp.oldest >= MAX_OUTSTANDING_PACKETS:
         return False
+    if qp.is_selective and qp.next - qp.oldest >= qp.reorder_packets:
+        return False
+    if qp.is_slow and qp.next - qp.oldest >= qp.allowed_packets:
+        return False
     outstanding = qp.next_byte - qp.oldest_byte
     return outstanding + next_payload(qp, operation) <= qp.window_bytes
 
 
 @jit
 def join_if_ready(run, q):
-    """Put queue pair q at the end of its host's list of those that can send."""
+    """Put queue pair q at the end of its host's list of those that can send, if it can."""
     qp = get_requester(run, q)
-    if qp.ready or not can_send(run, qp):
+    if qp.ready or not can_send(run, qp) or (qp.has_rate and must_wait(run, q)):
         return
     p = np.int64(qp.sender_port)
     join_ready(run, get_lane(run, p * PRIORITIES + qp.priority), q)
@@ -92,7 +98,7 @@ def send_next(run, p, priority, now_ps):
         if can_send(run, qp):
             send_data(run, q, now_ps)
             sent = True
-            if can_send(run, qp):
+            if can_send(run, qp) and not (qp.has_rate and must_wait(run, q)):
                 join_ready(run, lane, q)
     if lane.ready_head == NOWHERE and lane.head == NOWHERE:
         get_port(run, p).waiting &= ~(1 << priority)
@@ -101,7 +107,25 @@ def send_next(run, p, priority, now_ps):
 
 @jit_inlined
 def send_data(run, q, now_ps):
-    """Make packet `next` and start its service."""
+    """Start the service of the next packet of queue pair q."""
+    qp = get_requester(run, q)
+    first_outstanding = qp.oldest == qp.newest
+    if qp.is_selective and any_to_repeat(run, qp):
+        i = repeat_packet(run, q)
+    else:
+        i = make_next(run, q, now_ps)
+    qp.tx_packets += 1
+    departure = start_frame(run, np.int64(qp.sender_port), i, now_ps)
+    if first_outstanding:
+        qp.moved_ps = now_ps
+        restart_timer(run, q, departure)
+    if qp.has_rate:
+        space_out(run, q, np.int64(get_packet(run, i).size_bytes), now_ps)
+
+
+@jit_inlined
+def make_next(run, q, now_ps):
+    """Make packet `next`."""
     qp = get_requester(run, q)
     operation = get_operation(run, qp.next_operation)
     payload = next_payload(qp, operation)
@@ -116,10 +140,8 @@ def send_data(run, q, now_ps):
     packet = get_packet(run, i)
     packet.payload_bytes = payload
     packet.at = qp.data_path
-    first_outstanding = qp.oldest == qp.newest
     if qp.next < qp.newest:
         qp.retransmitted_packets += 1
-    qp.tx_packets += 1
     qp.next += 1
     qp.newest = max(qp.newest, qp.next)
     qp.next_byte += payload
@@ -134,135 +156,4 @@ def send_data(run, q, now_ps):
             qp.next_message = 0
     elif not fits_window(qp, operation):
         packet.flags = ACK_REQUESTED
-    departure = start_frame(run, np.int64(qp.sender_port), i, now_ps)
-    if first_outstanding:
-        restart_timer(run, q, departure)
-
-
-@jit
-def receive_ack(run, q, psn, now_ps):
-    """Handle a cumulative ACK of all packets up to and with a PSN."""
-    qp = get_requester(run, q)
-    qp.rx_acks += 1
-    if qp.in_error:
-        return
-    advance = (psn + 1 - qp.oldest) % PSN_MODULUS
-    if 0 < advance <= qp.newest - qp.oldest:
-        progress(run, q, qp.oldest + advance, now_ps)
-        join_if_ready(run, q)
-
-
-@jit
-def receive_nak(run, q, psn, now_ps):
-    """Handle a NAK (PSN sequence error): all before the PSN arrived, it did not."""
-    qp = get_requester(run, q)
-    qp.rx_naks += 1
-    if qp.in_error:
-        return
-    advance = (psn - qp.oldest) % PSN_MODULUS
-    if advance >= qp.newest - qp.oldest:
-        return
-    qp.packet_seq_err += 1
-    log(run, qp.packet_seq_err, GO_BACK, q, qp.oldest + advance)
-    if advance > 0:
-        progress(run, q, qp.oldest + advance, now_ps)
-    elif not qp.naks_repeat and spend_retry(run, q, now_ps):
-        return
-    go_back(run, q, now_ps)
-    join_if_ready(run, q)
-
-
-@jit
-def ack_timer(run, q, now_ps):
-    """Handle an event of the ACK timer; False if it was void, the deadline having moved."""
-    qp = get_requester(run, q)
-    qp.timer_pending = 0
-    if qp.deadline_ps == NEVER_PS:
-        return False
-    if qp.deadline_ps > now_ps:
-        qp.timer_pending = 1
-        push(run, qp.deadline_ps, ACK_TIMER, q)
-        return False
-    qp.local_ack_timeout_err += 1
-    log(run, qp.local_ack_timeout_err, TIMEOUT, q, qp.oldest)
-    if not spend_retry(run, q, now_ps):
-        go_back(run, q, now_ps)
-        join_if_ready(run, q)
-    return True
-
-
-@jit
-def spend_retry(run, q, now_ps):
-    """Count one retry; True if that was one too many and the queue pair is in error."""
-    qp = get_requester(run, q)
-    qp.retries_used += 1
-    if qp.retries_used <= qp.retries:
-        return False
-    qp.in_error = 1
-    qp.error_ps = now_ps
-    qp.req_transport_retries_exceeded += 1
-    log(run, qp.req_transport_retries_exceeded, QP_ERROR, q, qp.oldest)
-    qp.deadline_ps = NEVER_PS
-    return True
-
-
-@jit
-def restart_timer(run, q, from_ps):
-    """Let the ACK timer run from a time on."""
-    qp = get_requester(run, q)
-    if qp.timeout_ps == 0:
-        return
-    qp.deadline_ps = from_ps + qp.timeout_ps
-    if not qp.timer_pending:
-        qp.timer_pending = 1
-        push(run, qp.deadline_ps, ACK_TIMER, q)
-
-
-@jit
-def go_back(run, q, now_ps):
-    """Send again from the oldest unacknowledged packet on."""
-    seek_oldest(run, get_requester(run, q))
-    restart_timer(run, q, now_ps)
-
-
-@jit
-def seek_oldest(run, qp):
-    """Move `next` and its place among the messages to packet `oldest`."""
-    operation = get_operation(run, qp.oldest_operation)
-    packet = qp.oldest - operation.first_packet
-    qp.next = qp.oldest
-    qp.next_byte = qp.oldest_byte
-    qp.next_operation = qp.oldest_operation
-    qp.next_message = packet // operation.packets_a_message
-    qp.next_packet = packet - qp.next_message * operation.packets_a_message
-
-
-@jit
-def progress(run, q, oldest, now_ps):
-    """Note that all packets before `oldest` are acknowledged."""
-    qp = get_requester(run, q)
-    qp.oldest = oldest
-    qp.retries_used = 0
-    first = np.int64(qp.oldest_operation)
-    operation = get_operation(run, first)
-    while oldest >= operation.first_packet + operation.packets and oldest < qp.posted:
-        qp.oldest_operation = operation.next_posted
-        operation = get_operation(run, qp.oldest_operation)
-    packet = oldest - operation.first_packet
-    message = packet // operation.packets_a_message
-    place = message * operation.message_bytes
-    place += (packet - message * operation.packets_a_message) * qp.mtu_bytes
-    qp.oldest_byte = operation.first_byte + min(place, operation.bytes)
-    if qp.next < oldest:
-        seek_oldest(run, qp)
-    if oldest == qp.newest:
-        qp.deadline_ps = NEVER_PS
-    else:
-        restart_timer(run, q, now_ps)
-    o = first
-    while o != NOWHERE:
-        operation = get_operation(run, o)
-        if oldest < operation.first_packet + operation.packets:
-            break
-        operation_sent(run, o, now_ps)
-        o = operation.next_posted
+    return i

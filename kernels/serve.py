@@ -38,7 +38,8 @@ def ask_to_serve(run, p):
 def announce_end(run, p):
     """Give port p, which has just started a frame, a service event at its end, if need be."""
     port = get_port(run, p)
-    if port.waiting == 0 and port.pause_requests == 0 and ends_quietly(run, p):
+    asked = port.waiting | port.pause_requests | port.notice_requested
+    if asked == 0 and ends_quietly(run, p):
         return
     port.service_pending = 1
     push_service(run, port.busy_until_ps, p)

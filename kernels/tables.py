@@ -19,10 +19,10 @@ PSN_MODULUS = 1 << 24
 MAX_OUTSTANDING_PACKETS = 1 << 23
 PREAMBLE_BYTES = 8
 PREAMBLE_AND_GAP_BYTES = 20  # on the wire, but neither stored nor exposed to errors
-PFC_FRAME_BYTES = 84  # IEEE 802.1Qbb: a 64 B frame, preamble and gap
+CONTROL_FRAME_BYTES = 84  # PFC (IEEE 802.1Qbb) and notices: a 64 B frame, preamble and gap
 
-# Kinds of packet.
-DATA, ACK, NAK, PFC = range(4)
+# Kinds of packet. A port's own frames come last: PFC, and the notice of a damaged frame.
+DATA, ACK, NAK, CNP, PFC, NOTICE = range(6)
 
 # Bits of packet.flags.
 LAST_OF_MESSAGE = 1
@@ -71,6 +71,7 @@ port = _record(
         ("site", "i4"),
         ("group", "i4"),  # of sites, emulated as one
         ("has_errors", "i4"),  # 1: row p of `errors` damages what is sent from here
+        ("notifies", "i4"),  # 1: tells its peer of each damaged frame that comes
     ],
     # state: the transmitter
     [
@@ -83,6 +84,7 @@ port = _record(
         ("paused", "i4"),  # bit c: pause_until_ps of lane c may lie ahead
         ("pause_requests", "i4"),  # bit c: a PFC frame for priority c is to be sent
         ("pausing", "i4"),  # bit c: the peer has been told to stop priority c
+        ("notice_requested", "i4"),  # 1: a notice is to be sent
         ("released_queue", "i4"),  # ingress lane that the frame in service occupies
         ("released_lane", "i4"),  # egress lane, likewise
         ("released_bytes", "i4"),  # stored bytes of the frame in service
@@ -95,6 +97,7 @@ port = _record(
         ("ecn_draws", "i8"),
         ("refresh_due_ps", "i8"),
         ("refresh_pending", "i4"),  # 1: a refresh event is pending
+        ("error_told_ps", "i8"),  # when the last notice came, NOWHERE before
     ],
     # state: what came in, and counters of what is rare
     [
@@ -118,15 +121,19 @@ errors = _record(
         ("bad_log_survival", "f8"),  # while the line is bad (Gilbert-Elliott)
         ("good_ps", "i8"),  # how long it is good, in the mean
         ("bad_ps", "i8"),
+        ("change_end", "i8"),  # one past its last row of `error_changes`
     ],
     # state
     [
-        ("gap", "i8"),  # good bits or packets before the next bad one; the next bad block
+        ("gap", "i8"),  # good bits or packets before the next bad one; the next bad block; -1: draw
         ("draws", "i8"),
         ("is_bad", "i8"),  # 1: the line is bad
         ("until_ps", "i8"),  # and stays so
+        ("change", "i8"),  # its next row of `error_changes`
     ],
 )
+# From a time on, another log_survival; minus infinity: the line is down.
+error_change = np.dtype([("time_ps", "i8"), ("log_survival", "f8")])
 
 # A lane is one priority of one port: lanes[port * PRIORITIES + priority].
 lane = _record(
@@ -174,6 +181,7 @@ packet = np.dtype(
         ("at", "i4"),  # index into paths of the port it was last sent from
         ("queue_pair", "i4"),
         ("psn", "i4"),  # a PFC frame: bits 0-7 the priorities named, 8-15 those to stop
+        ("about", "i4"),  # a NAK of selective repeat: the PSN that came
         ("arrival_ps", "i8"),
         ("size_bytes", "i2"),  # line time, preamble and gap included
         ("payload_bytes", "i2"),
@@ -217,6 +225,19 @@ requester = _record(
         ("reth_bytes", "i4"),  # more on the first packet of a message
         ("retries", "i4"),
         ("naks_repeat", "i4"),  # 1: its receiver repeats NAKs, which then spend no retries
+        ("has_rate", "i4"),  # 1: paced by row q of `rates`
+        ("line_port", "i4"),  # by which its data leaves the site, NOWHERE if it does not
+        ("is_selective", "i4"),  # 1: selective repeat; 0: go-back-N
+        ("is_slow", "i4"),  # state: 1: allowed_packets is a limit
+    ],
+    [
+        ("reorder_packets", "i8"),  # what its receiver can hold out of order; 0: go-back-N
+        ("acked_first", "i8"),  # its first row of `acked`, of so many
+        ("first_timeout_ps", "i8"),  # of the timers after progress, which double; 0: timeout_ps
+        ("restart_packets", "i8"),  # outstanding at first after a loss; 0: no slow restart
+        ("round_trip_ps", "i8"),  # of its path when that is empty
+        ("budget_ps", "i8"),  # in a period of this
+        ("budget_retries", "i8"),  # so many retries are survived; 0: any number
     ],
     # state. Sequence numbers here never wrap; the wire has them mod 2^24.
     [
@@ -233,6 +254,7 @@ requester = _record(
         ("deadline_ps", "i8"),  # of the ACK timer, NEVER when off
         ("tx_packets", "i8"),
         ("rx_acks", "i8"),  # ACKs that arrived
+        ("moved_ps", "i8"),  # last progress, or first packet sent
         ("oldest_operation", "i4"),  # the posted operation packet `oldest` is of
         ("next_operation", "i4"),
         ("timer_pending", "i4"),  # 1: a timer event is pending
@@ -240,17 +262,40 @@ requester = _record(
         ("in_error", "i4"),
         ("ready", "i4"),  # 1: in its lane's list of ready queue pairs
         ("next_ready", "i4"),
-        ("last_posted", "i4"),
-        ("posted_bytes", "i8"),
+        ("is_stalled", "i4"),  # 1: it stands still for a loss
     ],
     [
+        ("posted_bytes", "i8"),
+        ("last_posted", "i4"),
+        ("first_posted", "i4"),
         ("error_ps", "i8"),
         ("retransmitted_packets", "i8"),
         ("packet_seq_err", "i8"),  # NAKs acted on
         ("local_ack_timeout_err", "i8"),
         ("req_transport_retries_exceeded", "i8"),
         ("rx_naks", "i8"),
-        ("first_posted", "i4"),
+        ("rp_cnp_handled", "i8"),
+        ("timeouts_in_a_row", "i4"),  # without progress
+        ("resend_next", "i8"),  # selective repeat: packets from here
+        ("resend_end", "i8"),  # to here, without it, are to be sent again unless acknowledged
+        ("allowed_packets", "i8"),  # outstanding, in a slow restart
+        ("kept_rate", "i8"),  # losses that a notice told the reason of
+        ("period_end_ps", "i8"),
+        ("period_retries", "i8"),
+    ],
+    # state: how long it stood still for a loss
+    [
+        ("stall_by", "i8"),  # BY_NAK or BY_TIMEOUT
+        ("stall_packet", "i8"),
+        ("stall_noticed_ps", "i8"),
+        ("stall_naks", "i8"),
+        ("stall_timeouts", "i8"),
+        ("stalls", "i8"),
+        ("stalled_ps", "i8"),
+        ("longest_ps", "i8"),
+        ("second_longest_ps", "i8"),
+        ("third_longest_ps", "i8"),
+        ("lost_by_nak", "i8"),  # losses that a NAK told of
     ],
 )
 responder = _record(
@@ -261,6 +306,11 @@ responder = _record(
         ("ack_priority", "i4"),
         ("ack_bytes", "i4"),
         ("ack_every", "i4"),
+        ("cnp_bytes", "i4"),
+        ("cnp_priority", "i4"),
+        ("cnp_ps", "i8"),  # between two CNPs at least; 0: none are sent
+        ("reorder_packets", "i8"),  # what it can hold out of order; 0: go-back-N
+        ("held_first", "i8"),  # its first row of `held`, of so many
     ],
     # state
     [
@@ -270,6 +320,7 @@ responder = _record(
         ("acks_sent", "i8"),
         ("receive_operation", "i4"),
         ("nak_sent", "i4"),
+        ("held_packets", "i8"),
     ],
     [
         ("out_of_sequence", "i8"),
@@ -277,6 +328,40 @@ responder = _record(
         ("naks_sent", "i8"),
         ("nak_due_ps", "i8"),
         ("np_ecn_marked_roce_packets", "i8"),
+        ("cnp_due_ps", "i8"),
+        ("np_cnp_sent", "i8"),
+    ],
+)
+
+# How fast a queue pair sends: row q is queue pair q's (kernels/rate.py).
+NO_RATE, FIXED, DCQCN = range(3)
+rate = _record(
+    [
+        ("rate_control", "i8"),  # one of these
+        ("line_bps", "i8"),  # of its port
+        ("least_bps", "i8"),
+        ("add_bps", "i8"),
+        ("hyper_bps", "i8"),
+        ("increase_ps", "i8"),
+        ("increase_bytes", "i8"),
+        ("alpha_ps", "i8"),
+        ("fast_steps", "i8"),
+        ("gain", "f8"),
+    ],
+    # state
+    [
+        ("rate_bps", "i8"),
+        ("target_bps", "i8"),
+        ("alpha", "f8"),
+        ("alpha_since_ps", "i8"),
+        ("rate_since_ps", "i8"),
+        ("timer_steps", "i8"),
+        ("byte_steps", "i8"),
+        ("sent_bytes", "i8"),
+    ],
+    [
+        ("next_send_ps", "i8"),
+        ("pace_pending", "i8"),  # 1: a pace event is pending
     ],
 )
 
@@ -332,6 +417,22 @@ logged = np.dtype(
     [("time_ps", "i8"), ("kind", "i8"), ("entity", "i8"), ("about", "i8")],
 )
 
+# How long a queue pair stood still for one loss, and how it learnt of it.
+BY_NAK, BY_TIMEOUT = range(2)
+stall = np.dtype(
+    [
+        ("time_ps", "i8"),  # of the row: it moves again, or is in error
+        ("queue_pair", "i8"),
+        ("packet", "i8"),  # number of the oldest unacknowledged one
+        ("began_ps", "i8"),
+        ("noticed_ps", "i8"),
+        ("ended_ps", "i8"),  # NOWHERE: never
+        ("by", "i8"),
+        ("naks", "i8"),
+        ("timeouts", "i8"),
+    ],
+)
+
 # A pending event: when, and its kind and entity as one sortable key (kernels/calendar.py).
 event = np.dtype([("time_ps", "i8"), ("key", "i8")])
 
@@ -359,11 +460,12 @@ bucket = np.dtype(
 # where each of the other tables is, for kernels/access.py.
 SHARED_TABLES = (
     *("ports", "errors", "lanes", "lines", "requesters", "responders", "operations"),
+    *("rates", "acked", "held", "error_changes"),
     *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
-    *("probes", "log", "own_ports", "own_flows", "own_lines"),
+    *("probes", "log", "stalls", "own_ports", "own_flows", "own_lines"),
 )
 TABLE_NAMES = SHARED_TABLES + GROUP_TABLES
 run = _record(
@@ -395,6 +497,7 @@ run = _record(
         ("probing", "i8"),
         ("log_size", "i8"),
         ("log_first", "i8"),  # so many of a kind and an entity are logged
+        ("stalls_size", "i8"),
         ("bin", "i8"),
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
@@ -430,6 +533,7 @@ class Group(NamedTuple):
     agenda_operation: Any  # int64, the operation that starts
     probes: Any  # (capacity,), grown by the engine
     log: Any  # (capacity,), grown by the engine
+    stalls: Any  # (capacity,), grown by the engine
     own_ports: Any  # int64, the ports of its sites
     own_flows: Any  # int64, the flows that end there
     own_lines: Any  # int64, the lines that leave from there
@@ -447,6 +551,10 @@ class Tables(NamedTuple):
     lines: Any
     requesters: Any  # (Q,)
     responders: Any  # (Q,)
+    rates: Any  # (Q,)
+    acked: Any  # int64, of the senders that repeat selectively: 1: is acknowledged
+    held: Any  # int64, of their receivers: 0, or what the packet is (kernels/reorder.py)
+    error_changes: Any  # in the order of time, those of a port together
     operations: Any  # (O,)
     flows: Any  # (F,)
     paths: Any  # int64, ports in order, each path closed by NOWHERE
@@ -499,6 +607,12 @@ class Tables(NamedTuple):
             [lanes, rows["entity"]],
             pairs[np.where(of == "queue_pair", rows["entity"], 0)] if len(pairs) else 0,
         )
+        return rows[np.lexsort((self.ports["site"][port], rows["time_ps"]))]
+
+    def stall_rows(self) -> Any:
+        """Return the stalls that are over by time, then site, then in the order of events."""
+        rows = self._rows("stalls", "stalls_size")
+        port = self.requesters["sender_port"][rows["queue_pair"]]
         return rows[np.lexsort((self.ports["site"][port], rows["time_ps"]))]
 
     def probe_rows(self) -> Any:

@@ -9,7 +9,17 @@ from wanrdma.errors import ScenarioError
 from wanrdma.scenario import catalogue, load, yaml_file
 from wanrdma.scenario.units import show_rate
 
-NAMES = ["burst-vs-bits", "incast-pfc", "perftest", "slots-nccl", "three-sites", "unicom-329km"]
+NAMES = [
+    "burst-vs-bits",
+    "dcqcn-long-rtt",
+    "error-notification",
+    "incast-pfc",
+    "nak-vs-timeout",
+    "perftest",
+    "slots-nccl",
+    "three-sites",
+    "unicom-329km",
+]
 NEEDS_NO_SOURCE = {"name", "description", "between"}
 
 

@@ -26,7 +26,7 @@ FLOORS = {
 }
 LIBRARIES = {
     "wanrdma.errors": set(),
-    "wanrdma.theory": {"scipy"},
+    "wanrdma.theory": {"numpy", "scipy"},
     "wanrdma.kernels": {"numba", "numpy"},
     "wanrdma.scenarios": set(),
     "wanrdma.scenario": {"pint", "pydantic", "pydantic_core", "ruamel"},

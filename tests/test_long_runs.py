@@ -99,6 +99,7 @@ def test_a_queue_pair_that_begins_elsewhere_does_the_same(start: int) -> None:
         assert numbers == plain.tables.of_queue_pairs(name) + start
         numbers -= start
     moved.tables.operations["first_packet"] -= start
+    moved.tables.requesters["stall_packet"] -= start
     assert np.array_equal(moved.tables.requesters, plain.tables.requesters)
     assert np.array_equal(moved.tables.responders, plain.tables.responders)
     assert np.array_equal(moved.tables.operations, plain.tables.operations)

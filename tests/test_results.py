@@ -48,11 +48,15 @@ def make_network(flows: int = 2) -> Network:
     }
     # The other tables are the emulator's own: results do not look at them.
     log = np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.QP_ERROR, 0, 5)], kt.logged)
-    group = kt.Group(**{name: log if name == "log" else None for name in kt.Group._fields})
+    stalls = np.array([(9 * US, 0, 5, 2 * US, 4 * US, 9 * US, kt.BY_NAK, 1, 1)], kt.stall)
+    group = kt.Group(
+        **{name: {"log": log, "stalls": stalls}.get(name) for name in kt.Group._fields}
+    )
     used["groups"] = [group]
     tables = kt.Tables(**{name: used.get(name) for name in kt.Tables._fields})
     run = tables.run[0]
-    run["log_size"] = 2
+    run["log_size"], run["stalls_size"] = 2, 1
+    tables.requesters["stalls"][:1], tables.requesters["stalled_ps"][:1] = 1, 7 * US
     tables.lanes["pauses"][11] = 40
     tables.requesters["req_transport_retries_exceeded"][:1] = 1
     run["clock_ps"] = 25 * US
@@ -273,6 +277,8 @@ def test_json_has_the_promised_keys_and_plain_values():
         "trace",
         "congestion_drops",
         "ports",
+        "losses",
+        "costliest_losses",
         "warnings",
     ]
     assert list(given["flows"][0]) == [
@@ -393,6 +399,7 @@ def test_every_variable_says_what_it_is_and_has_named_axes(tmp_path):
                     "queue_pair",
                     "event",
                     "event_sort",
+                    "stall",
                 }
             if variable.dtype.kind != "O":
                 assert variable.compression == "gzip", name

@@ -512,7 +512,10 @@ def read_all(terminal: int) -> str:
 def test_a_misspelt_command_is_told_the_nearest():
     result = CliRunner().invoke(main, ["rnu"])
     assert result.exit_code == 2
-    assert "No such command 'rnu'; did you mean 'run'? commands: bench, run, " in result.stderr
+    assert (
+        "No such command 'rnu'; did you mean 'run'? commands: bench, presets, run, "
+        in result.stderr
+    )
 
 
 def test_a_name_that_stdout_cannot_hold_is_no_traceback():

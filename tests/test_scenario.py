@@ -372,8 +372,13 @@ TOP = "name: plain\n"
         (TOP, TOP + "¦events: []\n", "events: is not built yet; leave it out"),
         (
             TOP,
-            TOP + "nic: {congestion_control: ¦dcqcn}\n",
-            "nic.congestion_control: 'dcqcn' is not built yet; allowed: none",
+            TOP + "nic: {congestion_control: ¦timely}\n",
+            "nic.congestion_control: got 'timely'; allowed: none, pacing, dcqcn",
+        ),
+        (
+            TOP,
+            TOP + "nic: {pacing: ¦10 Gbps}\n",
+            "nic.pacing: has no effect without congestion_control: pacing",
         ),
         (
             TOP,
@@ -1038,7 +1043,7 @@ def test_a_problem_prints_nothing_that_a_terminal_would_obey():
 def test_every_key_is_described_and_every_default_figure_has_its_source():
     schema = Scenario.model_json_schema()
     sections = {"Scenario": schema, **schema["$defs"]}
-    assert len(sections) == 13
+    assert len(sections) == 16
     for name, section in sections.items():
         assert section["additionalProperties"] is False
         for key, field in section["properties"].items():

@@ -88,3 +88,21 @@ def test_a_stretch_that_takes_too_long_is_cut_where_all_can_meet(
     assert whole.is_done()
     assert 2 <= len(whole.ends_ps) < 50
     assert set(whole.steps_done.values()) == {len(whole.ends_ps)}
+
+
+def test_a_stretch_that_is_cut_where_all_have_met_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No one is at work then who could tell a thread that waits."""
+
+    def advance(self: Stretch, g: int) -> int:
+        if g == 1:
+            self.cut_s = 0.0  # long past when the next step is looked for
+        return loop.TIME_IS_UP
+
+    monkeypatch.setattr(Stretch, "_advance", advance)
+    whole = Stretch(Trial("perftest", groups=[]).network, range(2), range(1, 10), 1)
+    with futures.ThreadPoolExecutor(1) as pool:
+        alone = threading.Thread(target=whole.go_on, args=(pool, 1), daemon=True)
+        alone.start()
+        alone.join(timeout=10)
+    assert not alone.is_alive()
+    assert (whole.is_done(), whole.ends_ps) == (True, [1])

@@ -10,11 +10,11 @@ import math
 import numpy as np
 import pytest
 from reference import streams
-from reference.emulator import Twin, differences, emulate, invariants
-from reference.records import LANE_INPUT, Row
+from reference.emulator import differences, emulate, invariants
+from reference.records import Row
 from reference.small import Small, busy, two_hosts
+from twin_runs import BACK, PACKET, RTT, THERE, TIMEOUT, by_kernel, departures, lane, lose, run
 
-from wanrdma.kernels import tables as records
 from wanrdma.kernels.tables import (
     ACK,
     ACK_REQUESTED,
@@ -29,35 +29,6 @@ from wanrdma.kernels.tables import (
     PRIORITIES,
     PSN_MODULUS,
 )
-
-RTT = 48_000  # of one packet, its own line time included
-PACKET = 20_000
-TIMEOUT = 1_000_000
-THERE, BACK = [0, 2], [3, 1]
-
-
-def run(small: Small, stop_ps=None, drop=None, lossless=()) -> Twin:
-    twin = emulate(small.tables(), stop_ps, drop)
-    assert invariants(twin, lossless) == []
-    return twin
-
-
-def lose(*frames):
-    """Damage these frames, each named by its port and its place among the port's frames."""
-    return lambda port, k: (port, k) in frames
-
-
-def lane(twin: Twin, port: int, priority: int = 3):
-    return twin.lanes[PRIORITIES * port + priority]
-
-
-def departures(twin: Twin, port: int, kind: int = DATA) -> list[int]:
-    return [
-        row.time_ps
-        for row in twin.probes
-        if (row.port, row.kind, row.is_arrival) == (port, kind, 0)
-    ]
-
 
 # One packet, and windows
 
@@ -620,24 +591,6 @@ def test_ecn_bounds(most, marks, draws):
 
 
 # The twin as an instrument
-
-
-def by_kernel(small: Small, twin: Twin):
-    """Fill tables with what the twin found, as if a kernel had."""
-    tables = small.tables()
-    probes = np.array([tuple(row) for row in twin.probes], dtype=records.probe)
-    tables.groups[0] = tables.groups[0]._replace(probes=probes)
-    tables.run["probe_size"] = len(probes)
-    for name in ("clock_ps", "operations_left"):
-        tables.run[name] = getattr(twin, name)
-    of_twin = {"requesters": "queue_pairs", "responders": "queue_pairs"}
-    for name in (*of_twin, "ports", "errors", "lanes", "operations", "flows"):
-        table = getattr(tables, name)
-        for row, record in zip(table, getattr(twin, of_twin.get(name, name)), strict=True):
-            for column in table.dtype.names:
-                if column not in LANE_INPUT and hasattr(record, column):
-                    row[column] = getattr(record, column)
-    return tables
 
 
 @pytest.mark.parametrize("seed", range(20))

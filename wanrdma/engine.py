@@ -19,6 +19,7 @@ from .kernels.jit import CACHE_FOLDER
 from .kernels.log import LOG_ROWS_AN_EVENT
 from .kernels.packets import PACKETS_AN_EVENT
 from .kernels.probe import ROWS_AN_EVENT
+from .kernels.stall import STALL_ROWS_AN_EVENT
 from .kernels.windows import open_window
 from .scenario.units import show_time
 from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, run_table
@@ -273,6 +274,8 @@ def _enlarge(network: Network) -> None:
             group = group._replace(probes=_more_rows(group.probes))
         if run["log_size"] + LOG_ROWS_AN_EVENT > len(group.log):
             group = group._replace(log=_more_rows(group.log))
+        if run["stalls_size"] + STALL_ROWS_AN_EVENT > len(group.stalls):
+            group = group._replace(stalls=_more_rows(group.stalls))
         tables.groups[g] = group
     for i, line in enumerate(tables.lines):
         freed = int(line["received"] if line["is_inside"] else line["freed"])
@@ -314,12 +317,12 @@ def _words(rows: Any) -> Any:
 
 
 def _is_deadlocked(tables: kt.Tables) -> bool:
-    """Tell whether only pauses are left that renew each other: no packet, timer or operation."""
+    """Tell whether only pauses are left that renew each other, and nothing else is under way."""
     heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
     pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
     kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
     timers = tables.requesters["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    if (kinds == calendar.OPERATION).any() or (timers != kt.NEVER_PS).any():
+    if np.isin(kinds, (calendar.OPERATION, calendar.PACE)).any() or (timers != kt.NEVER_PS).any():
         return False
     return not (_packets_move(tables) or _pauses_run_out(tables, entities[kinds == calendar.WAKE]))
 
@@ -332,17 +335,17 @@ def _pauses_run_out(tables: kt.Tables, lanes: Any) -> bool:
 
 
 def _packets_move(tables: kt.Tables) -> bool:
-    """Tell whether a packet, PFC frames apart, is on any link."""
+    """Tell whether a packet, PFC frames and notices apart, is on any link."""
     for port in tables.ports[tables.ports["flight_head"] != kt.NOWHERE]:
         packets = tables.groups[port["group"]].packets
         i = int(port["flight_head"])
         while i != kt.NOWHERE:
-            if packets["kind"][i] != kt.PFC:
+            if packets["kind"][i] < kt.PFC:
                 return True
             i = int(packets["next"][i])
     for line, ring in zip(tables.lines, tables.rings, strict=True):
         numbers = np.arange(line["received"], line["sent"])
-        if (ring["kind"][numbers % len(ring)] != kt.PFC).any():
+        if (ring["kind"][numbers % len(ring)] < kt.PFC).any():
             return True
     return False
 

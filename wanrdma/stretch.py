@@ -21,7 +21,7 @@ from .kernels import tables as kt
 
 STEPS_AHEAD = 1  # of the slowest group
 JIT_OFF = bool(config.DISABLE_JIT)
-SHORT = (loop.PACKETS_SHORT, loop.PROBES_SHORT, loop.LOG_SHORT, loop.LINES_SHORT)
+SHORT = tuple(range(loop.PACKETS_SHORT, loop.LINES_SHORT + 1))
 UNFINISHED = (*SHORT, loop.SLICE_DONE)
 
 
@@ -123,6 +123,8 @@ class Stretch:
                 if time.perf_counter() > self.cut_s:
                     begun = max(n + (g in self.at_work) for g, n in self.steps_done.items())
                     del self.ends_ps[max(1, begun) :]
+                    if self.is_done():  # so no one is at work who would wake this thread
+                        return None
                 least = min(self.steps_done.values())
                 free = [g for g in self.steps_done if g not in self.at_work]
                 g = min(free, key=self.steps_done.__getitem__, default=None)

@@ -132,3 +132,34 @@ def realised_go_back_n_efficiency(
     """Return the efficiency of a run from what it met: M / (M + g N + t T / tau), DOMAIN 6."""
     resent = go_backs * packets_a_round_trip + timeouts * timeout_in_packets
     return packets / (packets + resent)
+
+
+def selective_repeat_s(
+    packets: int,
+    packet_s: float,
+    loss: float,
+    round_trip_s: float,
+    timeout_s: float,
+) -> float:
+    """Return the mean time until all packets of a message are acknowledged, selective repeat.
+
+    SDR-RDMA (arXiv 2505.05366, section 4.2): E[T] = sum over q of 1 - prod over i of
+    [1 - P(X_i >= q)], + RTT; X_i is when the last transmission of packet i begins. Packet i is
+    first sent at i x packet_s and lost each time with probability `loss`, alone. The first loss
+    costs a round trip and a packet (a NAK tells of it); each further one of the same packet costs
+    `timeout_s` (kernels/repeat.py). There is no window, and ACKs are not lost.
+    """
+    import numpy as np
+
+    if loss == 0:
+        return packets * packet_s + round_trip_s
+    most_drops = 1 + math.ceil(math.log(packets * 1e9) / -math.log(loss))
+    costs = [0.0] + [round_trip_s + packet_s + k * timeout_s for k in range(most_drops)]
+    # In steps of a packet, from the middle of the first on.
+    q = packet_s * (np.arange(packets + math.ceil(costs[-1] / packet_s) + 1) + 0.5)
+    begun = [np.clip(np.floor((q - cost) / packet_s) + 1, 0, packets) for cost in costs]
+    log_none_later = np.where(begun[0] < packets, -np.inf, 0.0)  # of X_i >= q
+    for drops in range(1, most_drops + 1):
+        log_none_later += (begun[drops - 1] - begun[drops]) * math.log1p(-(loss**drops))
+    last_s = packet_s * float(np.sum(-np.expm1(log_none_later)))
+    return last_s + packet_s + round_trip_s

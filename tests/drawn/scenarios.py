@@ -70,9 +70,54 @@ def nic(draw: st.DrawFn) -> dict[str, Any]:
         "retries": draw(st.integers(0, 7)),
         "ack_every": draw(st.integers(1, 9)),
         "nak_again": draw(st.sampled_from(["0 s", "0 s", "1 us", "40 us"])),
+        **draw(recovery()),
+        **draw(rate()),
+        "split_messages": draw(st.booleans()),
         "priority": draw(st.integers(2, 4)),
         "ack_priority": draw(st.none() | st.integers(2, 5)),
     }
+
+
+@st.composite
+def recovery(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw how a NIC mends losses, and when it gives up."""
+    drawn: dict[str, Any] = {}
+    if draw(st.booleans()):
+        drawn["retransmission"] = "selective-repeat"
+        drawn["out_of_order"] = draw(st.just("auto") | st.integers(1, 40))
+    if draw(st.booleans()):
+        drawn["first_timeout"] = draw(st.integers(1, 4))
+    if draw(st.booleans()):
+        drawn["slow_restart"] = draw(st.integers(1, 8))
+    if draw(st.integers(0, 3)) == 0:
+        drawn["retry_budget"] = {
+            "retries": draw(st.integers(1, 4)),
+            "period": draw(st.sampled_from(["10 us", "1 ms"])),
+        }
+    return drawn
+
+
+@st.composite
+def rate(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw how fast a queue pair sends."""
+    control = draw(st.sampled_from(["none", "none", "pacing", "dcqcn"]))
+    drawn: dict[str, Any] = {"congestion_control": control}
+    if control == "pacing":
+        drawn["pacing"] = draw(st.sampled_from(["1 Gbps", "8 Gbps", "40 Gbps"]))
+    if control == "dcqcn":
+        drawn["dcqcn"] = {
+            "cnp_interval": draw(st.sampled_from(["1 us", "7 us"])),
+            "cnp_priority": draw(st.integers(2, 6)),
+            "gain": draw(st.sampled_from([1 / 256, 0.3])),
+            "alpha_time": draw(st.sampled_from(["1 us", "5 us"])),
+            "increase_time": draw(st.sampled_from(["2 us", "11 us"])),
+            "increase_bytes": draw(some_bytes(3000, 90_000)),
+            "fast_steps": draw(st.integers(1, 3)),
+            "add": "40 Mbps",
+            "hyper": "200 Mbps",
+            "least_rate": draw(st.sampled_from(["100 Mbps", "8 Gbps"])),
+        }
+    return drawn
 
 
 @st.composite
@@ -95,7 +140,15 @@ def errors(draw: st.DrawFn) -> dict[str, Any]:
     ratio = draw(st.sampled_from(ratios))
     if process == "gilbert-elliott":
         times["post_fec_ber"] = draw(st.sampled_from([0, 1e-6]))
-    return {"process": process, key: ratio, "interleaved": together} | times
+    drawn = {"process": process, key: ratio, "interleaved": together} | times
+    if process != "gilbert-elliott" and draw(st.booleans()):
+        at = sorted(draw(st.lists(st.integers(0, 90), min_size=1, max_size=4, unique=True)))
+        drawn["series"] = [
+            {"at": f"{us} us"}
+            | draw(st.sampled_from([{"down": True}, *({"ratio": one} for one in {0, *ratios})]))
+            for us in at
+        ]
+    return drawn
 
 
 @st.composite
@@ -114,6 +167,7 @@ def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
             "xon": "auto" if xon is None else f"{xon} B",
             "client_buffer": draw(some_bytes(5_000, 100_000)),
             "latency": draw(some_time(2000)),
+            "error_notification": draw(st.booleans()),
         },
         "errors": draw(errors()),
     }

@@ -13,11 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from wanrdma.kernels.tables import (
+    CNP,
     DAMAGED,
     DATA,
+    DCQCN,
     DONE,
     LOG_ENTITIES,
     NEVER_PS,
+    NOTICE,
     NOWHERE,
     PFC,
     PRIORITIES,
@@ -25,16 +28,20 @@ from wanrdma.kernels.tables import (
     Tables,
 )
 
-from .records import Row, Twin, packets_of
+from .records import Row, Stall, Twin, packets_of
 
 Lossless = Callable[[int], bool] | Iterable[int]
+
+CONSERVED = {DATA: "data", CNP: "CNP"}
 
 MOST_SENTENCES = 20
 MOST_ROWS = 3  # probe rows told of in one sentence
 
-ERRORS_FIELDS = ("gap", "draws", "is_bad", "until_ps")
+ERRORS_FIELDS = ("gap", "draws", "is_bad", "until_ps", "change")
 PORT_FIELDS = (
     "pause_requests",
+    "notice_requested",
+    "error_told_ps",
     "pausing",
     "ecn_draws",
     "queued_bytes",
@@ -85,6 +92,28 @@ QUEUE_PAIR_FIELDS = (
     "naks_sent",
     "acks_sent",
     "np_ecn_marked_roce_packets",
+    "allowed_packets",
+    "timeouts_in_a_row",
+    "kept_rate",
+    "period_retries",
+    "moved_ps",
+    "is_stalled",
+    "stalls",
+    "stalled_ps",
+    "lost_by_nak",
+    "rp_cnp_handled",
+    "held_packets",
+    "np_cnp_sent",
+)
+OPEN_STALL_FIELDS = ("stall_by", "stall_packet", "stall_noticed_ps", "stall_naks", "stall_timeouts")
+RATE_FIELDS = (
+    "rate_bps",
+    "target_bps",
+    "alpha",
+    "timer_steps",
+    "byte_steps",
+    "sent_bytes",
+    "next_send_ps",
 )
 OPERATION_FIELDS = (
     "waits",
@@ -106,10 +135,12 @@ class State:
     errors: list[Any]
     lanes: list[Any]
     queue_pairs: list[Any]
+    rates: list[Any]
     operations: list[Any]
     flows: list[Any]
     probes: list[Row]
     log: list[tuple[int, int, int, int]]
+    stalls: list[Stall]
     clock_ps: int
     packet_hops: int
     operations_left: int
@@ -124,10 +155,12 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
             run.errors,
             run.lanes,
             run.queue_pairs,
+            run.rates,
             run.operations,
             run.flows,
             sorted(run.probes, key=lambda row: site[row.port]),
             sorted(run.log, key=lambda row: (row[0], site[_port_of(run, row)])),
+            sorted(run.stalls, key=lambda row: (row.time_ps, site[_sender_of(run, row)])),
             run.clock_ps,
             run.packet_hops,
             run.operations_left,
@@ -144,10 +177,12 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
                 _records(run.requesters), _records(run.responders), strict=True
             )
         ],
+        _records(run.rates),
         _records(run.operations),
         _records(run.flows),
         [Row(*values) for values in zip(*columns, strict=True)],
         run.log_rows().tolist(),
+        [Stall(*row) for row in run.stall_rows().tolist()],
         int(run.run["clock_ps"].max()),
         run.packet_hops(),
         run.total("operations_left"),
@@ -162,12 +197,17 @@ def _port_of(twin: Twin, row: tuple[int, int, int, int]) -> int:
     return entity // PRIORITIES if LOG_ENTITIES[kind] == "lane" else entity
 
 
+def _sender_of(twin: Twin, row: Stall) -> int:
+    return twin.queue_pairs[row.queue_pair].sender_port
+
+
 def differences(tables: Tables, twin: Twin) -> list[str]:
     """Tell where a finished run of the kernels and the twin differ; nothing if nowhere."""
     site = tables.ports["site"]
     kernel, plain = state_of(tables, site), state_of(twin, site)
     found = list(_probe_differences(kernel.probes, plain.probes))
-    found += _log_differences(kernel.log, plain.log)
+    found += _row_differences("log", kernel.log, plain.log)
+    found += _row_differences("stalls", kernel.stalls, plain.stalls)
     found += _counter_differences(kernel, plain)
     if len(found) > MOST_SENTENCES:
         more = len(found) - MOST_SENTENCES
@@ -197,19 +237,19 @@ def _probe_differences(kernel: list[Row], plain: list[Row]) -> Iterator[str]:
 
 def _row_text(row: Row) -> str:
     what = "arrival" if row.is_arrival else "departure"
-    kind = ("data", "ACK", "NAK", "PFC")[row.kind]
+    kind = ("data", "ACK", "NAK", "CNP", "PFC", "notice")[row.kind]
     return (
         f"{row.time_ps} ps {what} port {row.port} {kind} queue pair {row.queue_pair}"
         f" psn {row.psn} {row.size_bytes} B flags {row.flags}"
     )
 
 
-def _log_differences(ours: list[Any], theirs: list[Any]) -> Iterator[str]:
+def _row_differences(what: str, ours: list[Any], theirs: list[Any]) -> Iterator[str]:
     if len(ours) != len(theirs):
-        yield f"log: {len(ours)} rows in the kernel, {len(theirs)} in the twin"
+        yield f"{what}: {len(ours)} rows in the kernel, {len(theirs)} in the twin"
     for n, (kernel, twin) in _pairs(ours[: len(theirs)], theirs[: len(ours)]):
         if tuple(kernel) != tuple(twin):
-            yield f"log: row {n} is {kernel} in the kernel, {twin} in the twin"
+            yield f"{what}: row {n} is {kernel} in the kernel, {twin} in the twin"
             return
 
 
@@ -229,6 +269,12 @@ def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
         yield from _compare(what, ours, theirs, QUEUE_PAIR_FIELDS)
         if theirs.in_error:
             yield from _compare(what, ours, theirs, ("error_ps",))
+        if theirs.reorder_packets:
+            yield from _compare(what, ours, theirs, ("resend_end",))
+        if theirs.is_stalled:
+            yield from _compare(what, ours, theirs, OPEN_STALL_FIELDS)
+        if theirs.has_rate:
+            yield from _compare(what, kernel.rates[q], plain.rates[q], RATE_FIELDS)
     for o, (ours, theirs) in _pairs(kernel.operations, plain.operations):
         what = f"operation {o}"
         yield from _compare(what, ours, theirs, OPERATION_FIELDS)
@@ -253,7 +299,7 @@ def _compare(what: str, ours: Any, theirs: Any, names: Iterable[str]) -> Iterato
             yield _sentence(what, name, kernel, twin)
 
 
-def _sentence(what: str, name: str, kernel: int, twin: int) -> str:
+def _sentence(what: str, name: str, kernel: float, twin: float) -> str:
     return f"{what}: {name} is {kernel} in the kernel, {twin} in the twin"
 
 
@@ -272,6 +318,9 @@ def invariants(run: Twin | Tables, lossless: Lossless = ()) -> list[str]:
     """
     state = state_of(run)
     found = list(_sequence_faults(state))
+    found += _loss_faults(state)
+    found += _stall_faults(state)
+    found += _rate_faults(state)
     found += _delivery_faults(state)
     found += _buffer_faults(state, lossless)
     if state.probes:
@@ -281,13 +330,21 @@ def invariants(run: Twin | Tables, lossless: Lossless = ()) -> list[str]:
 
 def _sequence_faults(state: State) -> Iterator[str]:
     for q, pair in enumerate(state.queue_pairs):
-        for lower, upper in (
+        order = [
             ("oldest", "next"),
             ("next", "newest"),
             ("newest", "posted"),
             ("oldest", "expected"),
             ("expected", "newest"),
-        ):
+        ]
+        if pair.reorder_packets:
+            order += [
+                ("oldest", "resend_next"),
+                ("resend_next", "resend_end"),
+                ("resend_end", "newest"),
+                ("newest", "next"),
+            ]
+        for lower, upper in order:
             low, high = getattr(pair, lower), getattr(pair, upper)
             if low > high:
                 yield f"queue pair {q}: {lower} {low} is above {upper} {high}"
@@ -295,6 +352,64 @@ def _sequence_faults(state: State) -> Iterator[str]:
             yield f"queue pair {q}: acted on more NAKs than arrived"
         if pair.rx_acks > pair.acks_sent or pair.rx_naks > pair.naks_sent:
             yield f"queue pair {q}: more ACKs or NAKs arrived than were sent"
+        if pair.rp_cnp_handled > pair.np_cnp_sent:
+            yield f"queue pair {q}: more CNPs arrived than were sent"
+        if pair.np_cnp_sent > pair.np_ecn_marked_roce_packets:
+            yield f"queue pair {q}: more CNPs sent than marked packets arrived"
+
+
+def _loss_faults(state: State) -> Iterator[str]:
+    """Tell of what is held, repeated or restarted beyond its limits."""
+    for q, pair in enumerate(state.queue_pairs):
+        if not 0 <= pair.held_packets < max(1, pair.reorder_packets):
+            yield f"queue pair {q}: holds {pair.held_packets} of {pair.reorder_packets} packets"
+        if pair.held_packets > max(0, pair.newest - pair.expected - 1):
+            yield f"queue pair {q}: holds {pair.held_packets} packets, of fewer that were sent"
+        if pair.allowed_packets < 0 or (pair.allowed_packets and not pair.restart_packets):
+            yield f"queue pair {q}: {pair.allowed_packets} packets allowed"
+        if pair.kept_rate > pair.packet_seq_err + pair.local_ack_timeout_err:
+            yield f"queue pair {q}: kept its rate at more losses than it heard of"
+        if pair.budget_retries and pair.period_retries > pair.budget_retries + pair.in_error:
+            yield f"queue pair {q}: {pair.period_retries} retries are above its budget"
+
+
+def _stall_faults(state: State) -> Iterator[str]:
+    rows = Counter(row.queue_pair for row in state.stalls)
+    lasted: Counter[int] = Counter()
+    for row in state.stalls:
+        lasted[row.queue_pair] += row.time_ps - row.began_ps
+        if not row.began_ps <= row.noticed_ps <= row.time_ps:
+            yield f"queue pair {row.queue_pair}: a stall in no order of time: {row}"
+        if row.ended_ps not in (row.time_ps, NOWHERE):
+            yield f"queue pair {row.queue_pair}: a stall of two ends: {row}"
+        if not (row.naks, row.timeouts)[row.by]:
+            yield f"queue pair {row.queue_pair}: a stall that nothing told of: {row}"
+    for q, pair in enumerate(state.queue_pairs):
+        if rows[q] > pair.stalls or lasted[q] > pair.stalled_ps:
+            yield f"queue pair {q}: rows of more stalls than it counted"
+        if rows[q] == pair.stalls and lasted[q] != pair.stalled_ps:
+            yield f"queue pair {q}: stood still for {pair.stalled_ps} ps, {lasted[q]} in rows"
+        if pair.lost_by_nak > pair.packet_seq_err:
+            yield f"queue pair {q}: more losses by NAK than NAKs acted on"
+        if pair.is_stalled and (pair.in_error or pair.oldest == pair.newest):
+            yield f"queue pair {q}: a stall is open and nothing to wait for"
+
+
+def _rate_faults(state: State) -> Iterator[str]:
+    for q, pair in enumerate(state.queue_pairs):
+        rate = state.rates[q]
+        if not pair.has_rate:
+            continue
+        if rate.next_send_ps < 0 or rate.rate_bps <= 0:
+            yield f"queue pair {q}: no rate, or no time to send at"
+        if rate.rate_control != DCQCN:
+            continue
+        if not rate.least_bps <= rate.rate_bps <= rate.target_bps <= rate.line_bps:
+            yield f"queue pair {q}: {rate.rate_bps} bit/s to {rate.target_bps}"
+        if not 0 <= rate.alpha <= 1:
+            yield f"queue pair {q}: alpha is {rate.alpha}"
+        if not 0 <= rate.sent_bytes < rate.increase_bytes:
+            yield f"queue pair {q}: {rate.sent_bytes} B sent in a step"
 
 
 def _delivery_faults(state: State) -> Iterator[str]:
@@ -347,14 +462,14 @@ def _buffer_faults(state: State, lossless: Lossless) -> Iterator[str]:
 
 def _conservation_faults(state: State) -> Iterator[str]:
     """Sent = delivered + damaged + dropped + on its way, from rows and from counters."""
-    sent, delivered, damaged, flying = (Counter[tuple[int, bool]]() for _ in range(4))
+    sent, delivered, damaged, flying = (Counter[tuple[int, str]]() for _ in range(4))
     on_link = Counter[tuple[int, int, int, int]]()
     for row in state.probes:
-        whose = (row.queue_pair, row.kind == DATA)
+        whose = (row.queue_pair, CONSERVED.get(row.kind, "ACK or NAK"))
         step = -1 if row.is_arrival else 1
         left = state.ports[row.port].peer if row.is_arrival else row.port
         on_link[left, row.kind, row.queue_pair, row.psn] += step
-        if row.kind == PFC:
+        if row.kind in (PFC, NOTICE):
             continue
         flying[whose] += step
         pair = state.queue_pairs[row.queue_pair]
@@ -371,8 +486,12 @@ def _conservation_faults(state: State) -> Iterator[str]:
             yield f"port {port}: frames come from it that never left it"
     missing = 0
     for q, pair in enumerate(state.queue_pairs):
-        for is_data, arrivals in ((True, pair.rx_packets), (False, pair.rx_acks + pair.rx_naks)):
-            whose, kind = (q, is_data), "data" if is_data else "ACK or NAK"
+        for kind, arrivals in (
+            ("data", pair.rx_packets),
+            ("ACK or NAK", pair.rx_acks + pair.rx_naks),
+            ("CNP", pair.rp_cnp_handled),
+        ):
+            whose = (q, kind)
             gone = delivered[whose] + damaged[whose] + flying[whose]
             rest = sent[whose] - gone  # dropped or stored
             if rest < 0:
@@ -380,8 +499,8 @@ def _conservation_faults(state: State) -> Iterator[str]:
             if delivered[whose] != arrivals:
                 yield f"queue pair {q}: {arrivals} {kind} packets came, {delivered[whose]} rows"
             missing += rest
-        if sent[q, True] != pair.tx_packets:
-            yield f"queue pair {q}: {pair.tx_packets} packets sent, {sent[q, True]} rows"
+        if sent[q, "data"] != pair.tx_packets:
+            yield f"queue pair {q}: {pair.tx_packets} packets sent, {sent[q, 'data']} rows"
     drops = sum(lane.drops_congestion for lane in state.lanes)
     stored = sum(lane.ingress_bytes for lane in state.lanes)
     if missing < drops or (stored == 0 and missing != drops):

@@ -18,13 +18,14 @@ from wanrdma.kernels.tables import (
 
 @dataclass
 class Packet:
-    """A frame: data, ACK, NAK or PFC."""
+    """A frame: data, ACK, NAK, CNP, PFC or a notice."""
 
     kind: int
     size_bytes: int  # line time, preamble and gap included
     priority: int = NOWHERE
     queue_pair: int = NOWHERE
     psn: int = 0  # PFC: bits 0-7 the priorities named, 8-15 those told to stop
+    about: int = 0  # a NAK of selective repeat: the PSN that came
     payload_bytes: int = 0
     flags: int = 0
     at: int = NOWHERE  # index into paths of the port it was last sent from
@@ -47,10 +48,19 @@ class Errors:
     bad_log_survival: float
     good_ps: int
     bad_ps: int
-    gap: int
+    change_end: int  # one past its last row of the series
+    gap: int  # -1: to be drawn
     draws: int
-    is_bad: int = 0
-    until_ps: int = 0
+    is_bad: int
+    until_ps: int
+    change: int  # the next row of the series
+
+
+class Change(NamedTuple):
+    """A row of a series: from a time on, another log_survival."""
+
+    time_ps: int
+    log_survival: float
 
 
 @dataclass
@@ -64,11 +74,14 @@ class Port:
     pause_ps: int
     refresh_ps: int
     has_errors: bool
+    notifies: bool
+    error_told_ps: int  # when the last notice came
 
     sending: Packet | None = None  # the frame in service
     service_ps: int | None = None  # time of the one pending service event
-    frames_sent: int = 0  # PFC frames included
+    frames_sent: int = 0  # PFC frames and notices included
     pause_requests: int = 0
+    notice_requested: int = 0
     pausing: int = 0
     refresh_due_ps: int = NEVER_PS
     ecn_draws: int = 0
@@ -157,11 +170,27 @@ class QueuePair:
     timeout_ps: int
     retries: int
     nak_again_ps: int
+    reorder_packets: int  # 0: go-back-N
+    first_timeout_ps: int
+    restart_packets: int
+    round_trip_ps: int
+    line_port: int
+    budget_ps: int
+    budget_retries: int
+    cnp_bytes: int
+    cnp_priority: int
+    cnp_ps: int
+    has_rate: int
 
     oldest: int
     next: int
     newest: int
     expected: int
+    resend_next: int
+    resend_end: int
+    allowed_packets: int
+    period_end_ps: int
+    moved_ps: int
 
     plan: list[Planned] = field(default_factory=list)  # every packet posted
     first_number: int = 0  # of the plan
@@ -170,10 +199,23 @@ class QueuePair:
     retries_used: int = 0
     in_error: int = 0
     error_ps: int = NOWHERE
+    timeouts_in_a_row: int = 0
+    period_retries: int = 0
+    received: set[int] = field(default_factory=set)  # noted by NAKs of selective repeat
+    pace_pending: bool = False
+
+    stall_by: int = NOWHERE
+    stall_packet: int = 0
+    stall_noticed_ps: int = 0
+    stall_naks: int = 0
+    stall_timeouts: int = 0
+    longest: list[int] = field(default_factory=list)  # the three longest stalls, longest first
 
     nak_sent: int = 0
     last_nak_ps: int = 0
+    last_cnp_ps: int | None = None
     unacknowledged: int = 0
+    held: dict[int, Packet] = field(default_factory=dict)  # by number, ahead of `expected`
 
     tx_packets: int = 0
     retransmitted_packets: int = 0
@@ -182,6 +224,11 @@ class QueuePair:
     req_transport_retries_exceeded: int = 0
     rx_acks: int = 0
     rx_naks: int = 0
+    rp_cnp_handled: int = 0
+    kept_rate: int = 0
+    stalls: int = 0
+    stalled_ps: int = 0
+    lost_by_nak: int = 0
 
     rx_packets: int = 0
     out_of_sequence: int = 0
@@ -189,6 +236,17 @@ class QueuePair:
     naks_sent: int = 0
     acks_sent: int = 0
     np_ecn_marked_roce_packets: int = 0
+    np_cnp_sent: int = 0
+
+    @property
+    def held_packets(self) -> int:
+        """How many the receiver holds out of order now."""
+        return len(self.held)
+
+    @property
+    def is_stalled(self) -> int:
+        """1 while it stands still for a loss."""
+        return int(self.stall_by != NOWHERE)
 
     @property
     def posted(self) -> int:
@@ -198,6 +256,46 @@ class QueuePair:
     def planned(self, number: int) -> Planned:
         """Say what the packet of this number is."""
         return self.plan[number - self.first_number]
+
+
+@dataclass
+class Rate:
+    """How fast a queue pair sends, if it is paced."""
+
+    rate_control: int
+    line_bps: int
+    least_bps: int
+    add_bps: int
+    hyper_bps: int
+    increase_ps: int
+    increase_bytes: int
+    alpha_ps: int
+    fast_steps: int
+    gain: float
+
+    rate_bps: int
+    target_bps: int
+    alpha: float
+    alpha_since_ps: int
+    rate_since_ps: int
+    timer_steps: int
+    byte_steps: int
+    sent_bytes: int
+    next_send_ps: int
+
+
+class Stall(NamedTuple):
+    """A row of the table `stalls`."""
+
+    time_ps: int
+    queue_pair: int
+    packet: int
+    began_ps: int
+    noticed_ps: int
+    ended_ps: int
+    by: int
+    naks: int
+    timeouts: int
 
 
 @dataclass
@@ -257,18 +355,21 @@ class Twin:
     seed: int
     ports: list[Port]
     errors: list[Errors]  # one a port
+    error_changes: list[Change]
     lanes: list[Lane]
     queue_pairs: list[QueuePair]
+    rates: list[Rate]  # one a queue pair
     operations: list[Operation]
     flows: list[Flow]
     paths: list[int]
     agenda: list[tuple[int, int]]  # (start time, operation)
     probes: list[Row] = field(default_factory=list)
     clock_ps: int = 0  # time of the last event that changed something, or the stop time
-    packet_hops: int = 0  # services of data, ACKs and NAKs
+    packet_hops: int = 0  # services of data, ACKs, NAKs and CNPs
     operations_left: int = 0
     log_first: int = 0
     log: list[tuple[int, int, int, int]] = field(default_factory=list)  # time, kind, entity, about
+    stalls: list[Stall] = field(default_factory=list)  # those that are over
 
     def __post_init__(self) -> None:
         self.operations_left = len(self.operations)
@@ -281,6 +382,7 @@ def read(tables: Tables) -> Twin:
         seed=int(tables.run[0]["seed"]),
         ports=[_port(row) for row in _rows(tables.ports)],
         errors=[Errors(**row) for row in _rows(tables.errors)],
+        error_changes=[Change(**row) for row in _rows(tables.error_changes)],
         lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
         queue_pairs=[
             _queue_pair(sends | receives)
@@ -288,6 +390,7 @@ def read(tables: Tables) -> Twin:
                 _rows(tables.requesters), _rows(tables.responders), strict=True
             )
         ],
+        rates=[_rate(row) for row in _rows(tables.rates)],
         operations=[_operation(row, successors) for row in _rows(tables.operations)],
         flows=[Flow() for _ in range(len(tables.flows))],
         paths=tables.paths.tolist(),
@@ -325,10 +428,26 @@ QUEUE_PAIR_INPUT = (
     "timeout_ps",
     "retries",
     "nak_again_ps",
+    "reorder_packets",
+    "first_timeout_ps",
+    "restart_packets",
+    "round_trip_ps",
+    "line_port",
+    "budget_ps",
+    "budget_retries",
+    "cnp_bytes",
+    "cnp_priority",
+    "cnp_ps",
+    "has_rate",
     "oldest",
     "next",
     "newest",
     "expected",
+    "resend_next",
+    "resend_end",
+    "allowed_packets",
+    "period_end_ps",
+    "moved_ps",
 )
 OPERATION_INPUT = (
     "kind",
@@ -358,6 +477,8 @@ def _port(row: dict[str, Any]) -> Port:
         pause_ps=row["pause_ps"],
         refresh_ps=row["refresh_ps"],
         has_errors=bool(row["has_errors"]),
+        notifies=bool(row["notifies"]),
+        error_told_ps=row["error_told_ps"],
     )
 
 
@@ -366,6 +487,10 @@ def _queue_pair(row: dict[str, Any]) -> QueuePair:
     queue_pair = QueuePair(**{name: row[name] for name in QUEUE_PAIR_INPUT})
     queue_pair.first_number = queue_pair.newest
     return queue_pair
+
+
+def _rate(row: dict[str, Any]) -> Rate:
+    return Rate(**{name: row[name] for name in Rate.__dataclass_fields__})
 
 
 def _operation(row: dict[str, Any], successors: list[int]) -> Operation:

@@ -10,8 +10,12 @@ import numpy as np
 from wanrdma.kernels import tables as records
 from wanrdma.kernels.tables import (
     COMPUTE,
+    DCQCN,
+    FIXED,
     NEVER_PS,
+    NO_RATE,
     NOWHERE,
+    PACKETS,
     PRIORITIES,
     PSN_MODULUS,
     SEND,
@@ -21,7 +25,25 @@ from wanrdma.kernels.tables import (
 
 Row = dict[str, Any]
 
+Change = tuple[int, float]
+
 MUCH = 1 << 40
+LINE_BPS = 400_000_000_000  # 20 ps a byte
+DCQCN_RATE = {
+    "rate_control": DCQCN,
+    "line_bps": LINE_BPS,
+    "least_bps": 100_000_000,
+    "add_bps": 5_000_000_000,
+    "hyper_bps": 50_000_000_000,
+    "increase_ps": 55_000_000,
+    "increase_bytes": 10_000_000,
+    "alpha_ps": 55_000_000,
+    "fast_steps": 5,
+    "gain": 1 / 256,
+    "rate_bps": LINE_BPS,
+    "target_bps": LINE_BPS,
+    "alpha": 1.0,
+}
 
 
 @dataclass
@@ -33,9 +55,11 @@ class Small:
     """
 
     seed: int = 1
+    log_first: int = 0  # so many of a kind and an entity are logged
     nodes: list[bool] = field(default_factory=list)  # whether it is a host
     ports: list[Row] = field(default_factory=list)
     errors: list[Row] = field(default_factory=list)  # one a port
+    error_changes: list[Row] = field(default_factory=list)
     lanes: list[Row] = field(default_factory=list)
     queue_pairs: list[Row] = field(default_factory=list)
     operations: list[Row] = field(default_factory=list)
@@ -66,9 +90,10 @@ class Small:
                     "delay_ps": delay_ps,
                     "pause_ps": 1_000_000_000,
                     "refresh_ps": 500_000_000,
+                    "error_told_ps": NOWHERE,
                 }
             )
-            self.errors.append({})
+            self.errors.append({"gap": -1})
             self.lanes += [{"queue_limit_bytes": MUCH} for _ in range(PRIORITIES)]
         return here, there
 
@@ -76,13 +101,31 @@ class Small:
         """Return the row of a lane, to be set."""
         return self.lanes[PRIORITIES * port + priority]
 
+    def damage(
+        self, port: int, process: int, log_survival: float, series: tuple[Change, ...] = ()
+    ) -> None:
+        """Let a port damage what it sends, otherwise from each time of a series on."""
+        self.ports[port]["has_errors"] = 1
+        first = len(self.error_changes)
+        self.error_changes += [{"time_ps": at, "log_survival": value} for at, value in series]
+        self.errors[port].update(
+            process=process,
+            log_survival=log_survival,
+            change=first,
+            change_end=len(self.error_changes),
+        )
+
     def path(self, ports: list[int]) -> int:
         """Add a path and return its place."""
         self.paths += [*ports, NOWHERE]
         return len(self.paths) - len(ports) - 1
 
-    def queue_pair(self, data: list[int], acks: list[int], first: int = 0, **fields: int) -> int:
-        """Add a queue pair whose first packet has the number `first`."""
+    def queue_pair(self, data: list[int], acks: list[int], first: int = 0, **fields: float) -> int:
+        """Add a queue pair whose first packet has the number `first`.
+
+        The keywords are fields of its requester, its responder or its rate: any of
+        `rate_control` makes it paced.
+        """
         row = {
             "sender_port": data[0],
             "receiver_port": acks[0],
@@ -99,8 +142,13 @@ class Small:
             "nak_again_ps": 0,
             "timeout_ps": 0,
             "retries": 7,
+            "cnp_bytes": 84,
+            "cnp_priority": 6,
+            "line_port": NOWHERE,
+            "has_rate": int("rate_control" in fields),
         }
         row |= dict.fromkeys(("oldest", "next", "newest", "posted", "expected"), first)
+        row |= dict.fromkeys(("resend_next", "resend_end"), first)
         row |= {"deadline_ps": NEVER_PS, "error_ps": NOWHERE}
         self.queue_pairs.append(row | fields)
         return len(self.queue_pairs) - 1
@@ -179,13 +227,16 @@ class Small:
         never = dict.fromkeys(("first_bit_ps", "first_delivery_ps", "last_delivery_ps"), NOWHERE)
         agenda = np.array(sorted(self.agenda), dtype=np.int64).reshape(-1, 2)
         run = {"seed": self.seed, "operations_left": len(self.operations)}
+        run |= {"log_first": self.log_first}
         filled = {
             "run": _table(records.run, [run]),
             "ports": _table(records.port, self.ports),
             "errors": _table(records.errors, self.errors),
+            "error_changes": _table(records.error_change, self.error_changes),
             "lanes": _table(records.lane, [{"paused_since_ps": NEVER_PS} | r for r in self.lanes]),
             "requesters": _table(records.requester, _fields(records.requester, self.queue_pairs)),
             "responders": _table(records.responder, _fields(records.responder, self.queue_pairs)),
+            "rates": _table(records.rate, _fields(records.rate, self.queue_pairs)),
             "operations": _table(records.operation, self.operations),
             "flows": _table(records.flow, [never] * self.flows),
             "paths": np.array(self.paths, dtype=np.int64),
@@ -197,6 +248,7 @@ class Small:
             "agenda_operation": agenda[:, 1].copy(),
             "probes": _table(records.probe, []),
             "log": _table(records.logged, []),
+            "stalls": _table(records.stall, []),
         }
         empty = {name: np.zeros(0, dtype=np.int64) for name in Tables._fields}
         groups = {"groups": [Group(**no_group | group)], "rings": []}
@@ -256,6 +308,39 @@ def busy(seed: int) -> Small:
         after = (len(small.operations) - 1,)
         small.compute(chance.randrange(100_000), at=None, after_delivered=after)
     return small
+
+
+def busier(seed: int) -> Small:
+    """Let the hosts of a busy network do all that a sender and a receiver can."""
+    chance = random.Random(-seed - 1)
+    small = busy(seed)
+    small.log_first = chance.choice([0, 3])
+    for port in small.ports:
+        port["notifies"] = chance.choice([0, 1])
+    for p in range(0, len(small.ports), 2):
+        ratios = [chance.choice([0, 1e-2, 1e-1, 1]) for _ in range(3)]
+        series = [(300_000 * k, _log_survival(ratio)) for k, ratio in enumerate([*ratios, 0])]
+        small.damage(p, PACKETS, *series[0][1:], tuple(series[1:]))
+    for row in small.queue_pairs:
+        row["reorder_packets"] = chance.choice([0, 1, 3, 100])
+        row["nak_again_ps"] = chance.choice([0, 300_000])
+        row["first_timeout_ps"] = chance.choice([0, 100_000, 600_000])
+        row["restart_packets"] = chance.choice([0, 1, 4])
+        row["round_trip_ps"] = chance.choice([0, 500_000])
+        row["line_port"] = chance.choice([NOWHERE, 0, 1])
+        row["budget_retries"] = chance.choice([0, 0, 5])
+        row["budget_ps"] = 3_000_000
+        row["cnp_ps"] = chance.choice([0, 1, 60_000])
+        control = chance.choice([NO_RATE, FIXED, DCQCN])
+        if control != NO_RATE:
+            row |= DCQCN_RATE | {"has_rate": 1, "rate_control": control}
+            row["rate_bps"] = chance.choice([LINE_BPS, LINE_BPS // 7])
+            row |= {"increase_ps": 100_000, "increase_bytes": 5000, "alpha_ps": 70_000}
+    return small
+
+
+def _log_survival(ratio: float) -> float:
+    return math.log1p(-ratio) if ratio < 1 else -math.inf
 
 
 def _fields(kind: np.dtype[Any], rows: list[Row]) -> list[Row]:

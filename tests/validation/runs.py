@@ -59,7 +59,6 @@ class Trial:
         row["process"] = kt.BITS
         row["log_survival"] = log_survival
         row["gap"] = 8 * exposed_bytes
-        row["draws"] = 1  # the first gap has been drawn
 
     def run(self, *, probe: bool = False, threads: int | None = None) -> RunResult:
         """Run to the end, and keep and return what came of it."""

@@ -4,7 +4,6 @@ Frames as on a busy line: 4178 B of line time each, one after the other, sometim
 """
 
 import math
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -46,7 +45,8 @@ def damaged_frames(
     assert process is not None
     run, ports, errors = (aligned(1, of) for of in (kt.run, kt.port, kt.errors))
     run["seed"], ports["ps_per_byte"], ports["has_errors"] = seed, byte_ps, 1
-    for name, value in asdict(process).items():
+    errors["gap"] = kt.NOWHERE
+    for name, value in process.settings().items():
         errors[name] = value
     for name, table in (("ports", ports), ("errors", errors)):
         run[f"{name}_at"], run[f"{name}_count"] = table.ctypes.data, 1

@@ -1,7 +1,6 @@
 """Topology and work as the record tables that the kernels run on."""
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,9 @@ def assemble(
     """Fill the tables. `group_of` says of each site to which group it belongs."""
     ports = _ports(topology, group_of)
     lines, rings = _lines(ports)
-    requesters, responders, paths = _queue_pairs(plan)
+    requesters, responders, rates, paths = _queue_pairs(plan)
+    places = int(requesters["reorder_packets"].sum())
+    errors, error_changes = _errors(topology)
     operations, successors = _operations(plan.operations)
     flows = np.zeros(len(plan.flow_names), kt.flow)
     flows["first_bit_ps"] = flows["first_delivery_ps"] = flows["last_delivery_ps"] = kt.NOWHERE
@@ -48,7 +49,7 @@ def assemble(
                 ports=np.flatnonzero(ports["group"] == g),
                 flows=np.flatnonzero(flow_groups == g),
                 lines=np.flatnonzero(ports["group"][lines["port"]] == g),
-                pending=EVENTS_A_PORT * len(ports) + len(requesters) + len(operations) + 1,
+                pending=EVENTS_A_PORT * len(ports) + 2 * len(requesters) + len(operations) + 1,
                 agenda=sorted(
                     (o.start_ps, i)
                     for i, o in enumerate(plan.operations)
@@ -59,11 +60,15 @@ def assemble(
         ],
         rings=rings,
         ports=ports,
-        errors=_errors(topology),
+        errors=errors,
         lanes=_lanes(topology),
         lines=lines,
         requesters=requesters,
         responders=responders,
+        rates=rates,
+        acked=np.zeros(places, np.int64),
+        held=np.zeros(places, np.int64),
+        error_changes=error_changes,
         operations=operations,
         flows=flows,
         paths=paths,
@@ -114,6 +119,7 @@ def _group(
         agenda_operation=np.array([o for _, o in agenda], np.int64),
         probes=np.zeros(0, kt.probe),
         log=aligned(FIRST_LOG_ROWS, kt.logged),
+        stalls=aligned(FIRST_LOG_ROWS, kt.stall),
         own_ports=ports,
         own_flows=flows,
         own_lines=lines,
@@ -189,20 +195,34 @@ def _ports(topology: Topology, group_of: list[int]) -> Any:
         row["pause_ps"] = port.quanta * 64 * port.ps_per_byte  # a quantum: 512 bit times
         row["refresh_ps"] = row["pause_ps"] // 3  # one may be lost before the pause runs out
         row["has_errors"] = port.errors is not None
-    for name in ("busy_until_ps", "released_lane", "released_queue", "flight_head", "flight_tail"):
+        row["notifies"] = port.notifies
+    for name in (
+        "busy_until_ps",
+        "released_lane",
+        "released_queue",
+        "flight_head",
+        "flight_tail",
+        "error_told_ps",
+    ):
         rows[name] = kt.NOWHERE
     over_line = rows["site"] != rows["site"][rows["peer"]]
     rows["line"] = np.where(over_line, np.cumsum(over_line) - 1, kt.NOWHERE)
     return rows
 
 
-def _errors(topology: Topology) -> Any:
+def _errors(topology: Topology) -> tuple[Any, Any]:
+    """Make the row of errors of each port, and the changes of those that have a series."""
     rows = aligned(len(topology.ports), kt.errors)
+    rows["gap"] = kt.NOWHERE
+    changes: list[tuple[int, float]] = []
     for row, port in zip(rows, topology.ports, strict=True):
         if port.errors is not None:
-            for name, value in asdict(port.errors).items():
+            for name, value in port.errors.settings().items():
                 row[name] = value
-    return rows
+            row["change"] = len(changes)
+            changes += port.errors.changes
+            row["change_end"] = len(changes)
+    return rows, np.array(changes, kt.error_change)
 
 
 def _lanes(topology: Topology) -> Any:
@@ -238,23 +258,20 @@ def _set_ecn(lanes: Any, topology: Topology, port: Port) -> None:
     lanes["ecn_probability"] = ecn.pmax
 
 
-def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any, Any]:
+def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any, Any, Any]:
     requesters = aligned(len(plan.queue_pairs), kt.requester)
     responders = aligned(len(plan.queue_pairs), kt.responder)
+    rates = aligned(len(plan.queue_pairs), kt.rate)
     paths: list[int] = []
-    for sends, receives, qp in zip(requesters, responders, plan.queue_pairs, strict=True):
-        sends["sender_port"] = qp.sender_port
-        receives["receiver_port"] = qp.receiver_port
-        for row, name, path in (
-            (sends, "data_path", qp.data_path),
-            (receives, "ack_path", qp.ack_path),
+    for q, qp in enumerate(plan.queue_pairs):
+        for table, settings in (
+            (requesters, qp.requester | {"data_path": len(paths)}),
+            (responders, qp.responder | {"ack_path": len(paths) + len(qp.data_path) + 1}),
+            (rates, qp.rate),
         ):
-            row[name] = len(paths)
-            paths += [*path, kt.NOWHERE]
-        for name, value in qp.sender_settings.items():
-            sends[name] = value
-        for name, value in qp.receiver_settings.items():
-            receives[name] = value
+            for name, value in settings.items():
+                table[q][name] = value
+        paths += [*qp.data_path, kt.NOWHERE, *qp.ack_path, kt.NOWHERE]
     for name in (
         "oldest_operation",
         "next_operation",
@@ -266,7 +283,10 @@ def _queue_pairs(plan: WorkPlan) -> tuple[Any, Any, Any]:
         requesters[name] = kt.NOWHERE
     responders["receive_operation"] = kt.NOWHERE
     requesters["deadline_ps"] = kt.NEVER_PS
-    return requesters, responders, np.array(paths, np.int64)
+    for table, first in ((requesters, "acked_first"), (responders, "held_first")):
+        ends = np.cumsum(table["reorder_packets"])
+        table[first] = ends - table["reorder_packets"]
+    return requesters, responders, rates, np.array(paths, np.int64)
 
 
 def _operations(plan: list[Operation]) -> tuple[Any, Any]:

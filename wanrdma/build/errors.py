@@ -1,7 +1,7 @@
 """From a line's error process to what the kernels draw by (kernels/errors.py)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..kernels import tables as kt
 from ..scenario.schema import Errors
@@ -11,6 +11,8 @@ from ..theory import (
     interleaved_codewords,
     uncorrected_codewords,
 )
+
+DOWN = -math.inf  # log_survival of a line that is down
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,16 @@ class ErrorProcess:
     bad_log_survival: float = 0.0
     good_ps: int = 0
     bad_ps: int = 0
+    changes: list[tuple[int, float]] = field(default_factory=list)  # time, log_survival
+
+    def settings(self) -> dict[str, float]:
+        """Return the fields of the table's row."""
+        return {name: value for name, value in vars(self).items() if name != "changes"}
 
 
 def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
     """Return what a line does to the frames of one of its ports; None if it is clean."""
-    if not any(errors.ratios):
+    if not any(errors.ratios) and not errors.series:
         return None
     if errors.process == "gilbert-elliott":
         return ErrorProcess(
@@ -37,19 +44,71 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
             good_ps=errors.good_time,
             bad_ps=errors.bad_time,
         )
-    (ratio,) = errors.ratios
-    if errors.process == "bits":
-        return ErrorProcess(kt.BITS, math.log1p(-ratio))
-    if errors.process == "packets":
-        return ErrorProcess(kt.PACKETS, math.log1p(-ratio))
-    share = failed_codewords if errors.process == "codewords" else uncorrected_codewords
-    failed = share(ratio)
-    if failed == 0:
-        return None
     wished = errors.interleaved
     together = interleaved_codewords(ps_per_byte) if wished == "auto" else wished
+    (_, at_first), *later = [
+        (time_ps, DOWN if ratio is None else _log_survival(errors.process, ratio, together))
+        for time_ps, ratio in ratios_over_time(errors)
+    ]
+    if at_first == 0 and not later:
+        return None
+    process = {"bits": kt.BITS, "packets": kt.PACKETS}.get(errors.process, kt.CODEWORDS)
+    block_ps = together * DELIVERED_CODEWORD_BITS * ps_per_byte // 8
     return ErrorProcess(
-        kt.CODEWORDS,
-        together * math.log1p(-failed) if failed < 1 else -math.inf,
-        block_ps=together * DELIVERED_CODEWORD_BITS * ps_per_byte // 8,
+        process, at_first, block_ps if process == kt.CODEWORDS else 0, changes=later
     )
+
+
+def _log_survival(process: str, ratio: float, together: int) -> float:
+    """Return ln(1 - probability) that a bit, a packet or a block of codewords is bad."""
+    if process in ("bits", "packets"):
+        return math.log1p(-ratio)
+    if ratio == 0:
+        return 0.0
+    share = failed_codewords if process == "codewords" else uncorrected_codewords
+    failed = share(ratio)
+    return together * math.log1p(-failed) if failed < 1 else DOWN
+
+
+def ratios_over_time(errors: Errors) -> list[tuple[int, float | None]]:
+    """Return from when on the ratio is what, from time 0 on; None: the line is down.
+
+    The line is taken down where the ratio has been at or above a threshold for the time that
+    goes with it, and comes back as soon as it is below (signal fail, signal degrade).
+    """
+    (ratio,) = errors.ratios
+    given: list[tuple[int, float | None]] = [(0, ratio)]
+    given += [(change.at, change.ratio) for change in errors.series]
+    marks = {time for time, _ in given}
+    spells = []
+    for threshold, hold_ps in (
+        (errors.signal_fail, errors.signal_fail_time),
+        (errors.signal_degrade, errors.signal_degrade_time),
+    ):
+        if threshold is not None:
+            spells += _spells_down(given, threshold, hold_ps)
+    marks.update(began for began, _ in spells)
+    over_time: list[tuple[int, float | None]] = []
+    for time in sorted(marks):
+        ratio_then = next(ratio for since, ratio in reversed(given) if since <= time)
+        if any(began <= time < ended for began, ended in spells):
+            ratio_then = None
+        if not over_time or over_time[-1][1] != ratio_then:
+            over_time.append((time, ratio_then))
+    return over_time
+
+
+def _spells_down(
+    given: list[tuple[int, float | None]], threshold: float, hold_ps: int
+) -> list[tuple[int, int]]:
+    """Return from when until when a threshold keeps the line down."""
+    spells = []
+    since: int | None = None
+    for time, ratio in [*given, (kt.NEVER_PS, 0.0)]:
+        if ratio is not None and ratio >= threshold:
+            since = time if since is None else since
+            continue
+        if since is not None and time - since > hold_ps:
+            spells.append((since + hold_ps, time))
+        since = None
+    return spells

@@ -44,6 +44,8 @@ class Port:
     ingress: IngressBuffer | None = None
     queue_limit_bytes: int = 0
     errors: ErrorProcess | None = None
+    notifies: bool = False
+    is_line: bool = False
 
 
 @dataclass
@@ -206,7 +208,9 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
     for _ in range(line.rate.count):
         both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, line.way_ps, index)
         for site, port in zip((a, b), both, strict=True):
+            port.is_line = True
             port.errors = error_process(line.errors, port.ps_per_byte)
+            port.notifies = line.otn.error_notification
             fabric = topology.scenario.sites[site].fabric
             if line.otn.flow_control == "none":
                 port.queue_limit_bytes = fabric.queue_limit

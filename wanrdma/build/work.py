@@ -9,7 +9,9 @@ from itertools import chain
 
 from ..scenario.schema import Nic, Scenario, Work
 from ..scenario.units import show_time
-from ..theory import ack_timeout_ps, auto_window_packets
+from ..theory import ack_timeout_ps
+from . import settings
+from .settings import Row
 from .topology import Topology, find_path, reverse_path
 
 Host = tuple[str, int]
@@ -18,16 +20,15 @@ MAX_MESSAGE_BYTES = 2**31  # InfiniBand specification: longest RDMA message
 
 @dataclass
 class QueuePair:
-    """One reliable connection: its ports, paths and settings, units as in the tables."""
+    """One reliable connection: its paths, and what its rows in the tables are set to."""
 
     name: str
     flow: int  # -1: credits, which are no one's goodput
-    sender_port: int
-    receiver_port: int
     data_path: list[int]
     ack_path: list[int]
-    sender_settings: dict[str, int]
-    receiver_settings: dict[str, int]
+    requester: Row
+    responder: Row
+    rate: Row
 
 
 @dataclass
@@ -69,7 +70,7 @@ class WorkPlan:
             here = topology.site_numbers[operation.site]
             return here, here
         qp = self.queue_pairs[operation.queue_pair]
-        ends = topology.ports[qp.sender_port], topology.ports[qp.receiver_port]
+        ends = topology.ports[qp.data_path[0]], topology.ports[qp.ack_path[0]]
         return topology.site_of(ends[0].node), topology.site_of(ends[1].node)
 
 
@@ -143,6 +144,9 @@ class _Planner:
             message = min(work.slots.bytes, MAX_MESSAGE_BYTES)
         operations = []
         shares = _shares(total, message, len(queue_pairs))
+        if self.scenario.site_nic(source[0]).split_messages:
+            shares = _shares(total, 1, len(queue_pairs))
+            message = -(-message // len(queue_pairs))
         for k, (q, share) in enumerate(zip(queue_pairs, shares, strict=False)):
             label = name if len(queue_pairs) == 1 else f"{name}/qp{k}"
             operation = Operation(
@@ -186,8 +190,6 @@ class _Planner:
             QueuePair(
                 name,
                 flow,
-                data_path[0],
-                ack_path[0],
                 data_path,
                 ack_path,
                 *self._settings(source[0], target[0], work, data_path, ack_path),
@@ -202,49 +204,45 @@ class _Planner:
         work: Work,
         data_path: list[int],
         ack_path: list[int],
-    ) -> tuple[dict[str, int], dict[str, int]]:
-        """Return what the sender and the receiver of a queue pair are set to."""
+    ) -> tuple[Row, Row, Row]:
+        """Return what a queue pair's sender and receiver are set to, and its rate."""
         sender = self.scenario.site_nic(source_site)
         receiver = self.scenario.site_nic(target_site)
         priority = sender.priority if work.priority is None else work.priority
-        packet = sender.mtu + sender.framing.overhead
-        ports = self.topology.ports
-        round_trip = sum(ports[p].delay_ps for p in [*data_path, *ack_path])
-        round_trip += sum(packet * ports[p].ps_per_byte for p in data_path)
-        round_trip += sum(sender.framing.ack * ports[p].ps_per_byte for p in ack_path)
+        round_trip = settings.round_trip_ps(sender, self.topology, data_path, ack_path)
         self._warn(sender, work, source_site, round_trip, priority)
-        window = sender.window
-        if window is None:
-            ps_per_byte = ports[data_path[0]].ps_per_byte
-            window = sender.mtu * auto_window_packets(
-                ps_per_byte, round_trip, packet, receiver.ack_every
-            )
-        return {
+        ps_per_byte = self.topology.ports[data_path[0]].ps_per_byte
+        window = settings.window_bytes(sender, ps_per_byte, round_trip, receiver.ack_every)
+        own = {
             "priority": priority,
-            "mtu_bytes": sender.mtu,
-            "overhead_bytes": sender.framing.overhead,
-            "reth_bytes": sender.framing.reth,
             "window_bytes": window,
-            "timeout_ps": ack_timeout_ps(sender.timeout, sender.timeout_detection),
-            "retries": sender.retries,
-            "naks_repeat": receiver.nak_again > 0,
-        }, {
-            "ack_priority": priority if receiver.ack_priority is None else receiver.ack_priority,
-            "ack_bytes": sender.framing.ack,
-            "ack_every": receiver.ack_every,
-            "nak_again_ps": receiver.nak_again,
+            "round_trip_ps": round_trip,
         }
+        both = {"reorder_packets": settings.reorder_packets(sender, receiver, window)}
+        requester = settings.sender_settings(sender, receiver, self.topology, data_path)
+        responder = settings.receiver_settings(receiver, sender, priority, ack_path)
+        rate = settings.rate_settings(sender, ps_per_byte)
+        return requester | own | both, responder | both, rate
 
     def _warn(self, nic: Nic, work: Work, site: str, round_trip_ps: int, priority: int) -> None:
         """Say once a row what its queue pairs will suffer from."""
         warnings = self.plan.warnings
-        timeout_ps = ack_timeout_ps(nic.timeout, nic.timeout_detection)
-        if 0 < timeout_ps <= round_trip_ps:
+        timeout_ps = settings.timeout_ps(nic)
+        first_ps = min(timeout_ps, ack_timeout_ps(nic.first_timeout) or timeout_ps)
+        if 0 < first_ps <= round_trip_ps:
+            key = "timeout" if first_ps == timeout_ps else "first_timeout"
             text = (
-                f"{work.name}: the ACK timer ({show_time(timeout_ps)}, exponent {nic.timeout}) "
-                f"is no longer than the round trip ({show_time(round_trip_ps)}): all is sent again"
+                f"{work.name}: the ACK timer ({show_time(first_ps)}, nic.{key} "
+                f"{getattr(nic, key)}) is no longer than the round trip "
+                f"({show_time(round_trip_ps)}): all is sent again"
             )
             if not any(one.startswith(f"{work.name}: the ACK") for one in warnings):
+                warnings.append(text)
+        if nic.congestion_control == "dcqcn" and not any(
+            one.fabric.ecn for one in self.scenario.sites.values()
+        ):
+            text = "congestion_control is dcqcn, but no site's fabric has ecn: nothing is marked"
+            if text not in warnings:
                 warnings.append(text)
         pfc = self.scenario.sites[site].fabric.pfc
         if pfc is not None and priority not in pfc.priorities:

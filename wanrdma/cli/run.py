@@ -188,8 +188,9 @@ def _progress(quiet: bool, as_json: bool) -> Iterator[Callable[[Network], None]]
         TimeRemainingColumn,
     )
 
-    from ..results.summary import PS_A_SECOND, asked_bytes
+    from ..results.summary import asked_bytes
     from ..results.table import styles_wanted
+    from ..scenario.units import PS_PER_S
 
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
     console = Console(stderr=True, color_system="auto" if styles_wanted() else None)
@@ -199,7 +200,7 @@ def _progress(quiet: bool, as_json: bool) -> Iterator[Callable[[Network], None]]
 
         def show_progress(network: Network) -> None:
             tables = network.tables
-            simulated_s = int(tables.run["clock_ps"].max()) / PS_A_SECOND
+            simulated_s = int(tables.run["clock_ps"].max()) / PS_PER_S
             speed = tables.packet_hops() / max(time.perf_counter() - began, 1e-3) / 1e6
             progress.update(
                 task,

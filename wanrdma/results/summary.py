@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..kernels import tables as kt
+from ..scenario.units import PS_PER_S
+from .losses import Losses, Stall, costliest, losses
 
 if TYPE_CHECKING:
     from ..build.network import Network
     from ..engine import Outcome, Status
     from ..scenario.schema import Scenario
 
-PS_A_SECOND = 10**12
+COSTLIEST = 3  # losses that are told of
 
 # Counters of a flow: sums over its queue pairs. Those that NVIDIA's mlx5 driver has too bear
 # its names (`rdma statistic show`, /sys/class/infiniband/*/ports/*/hw_counters).
@@ -33,6 +35,9 @@ COUNTERS = (
     "naks_sent",
     "acks_sent",
     "np_ecn_marked_roce_packets",
+    "np_cnp_sent",
+    "rp_cnp_handled",
+    "kept_rate",
 )
 
 
@@ -109,7 +114,9 @@ class RunResult:
     ``simulated_s`` is the emulator's clock at the end; ``wall_s`` and ``cpu_s`` are seconds of
     this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered.
     ``ports``: of each port the counters that are not 0, with mlx5's names (``rx_prio3_pause``: PFC
-    frames received that say stop). ``warnings``: what is allowed but hardly meant.
+    frames received that say stop). ``losses``: how they were noticed; ``costliest_losses``: for
+    which a queue pair stood still the longest, at most three. ``warnings``: what is allowed but
+    hardly meant.
     ``trace`` is the path of the HDF5 file, None when there is none. ``network`` holds the final
     state of every table.
     """
@@ -128,6 +135,8 @@ class RunResult:
     trace: str | None
     drops: tuple[CongestionDrop, ...]
     ports: dict[str, dict[str, int]]
+    losses: Losses
+    costliest_losses: tuple[Stall, ...]
     warnings: tuple[str, ...]
     network: Network = field(repr=False, compare=False)
 
@@ -154,6 +163,8 @@ class RunResult:
             "trace": self.trace,
             "congestion_drops": [drop.to_json() for drop in self.drops],
             "ports": {name: dict(counters) for name, counters in self.ports.items()},
+            "losses": self.losses.to_json(),
+            "costliest_losses": [stall.to_json() for stall in self.costliest_losses],
             "warnings": list(self.warnings),
         }
 
@@ -167,7 +178,7 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         seed=seed,
         status=outcome.status,
         reason=outcome.reason,
-        simulated_s=int(tables.run["clock_ps"].max()) / PS_A_SECOND,
+        simulated_s=int(tables.run["clock_ps"].max()) / PS_PER_S,
         wall_s=float(outcome.wall_s),
         cpu_s=float(outcome.cpu_s),
         packet_hops=tables.packet_hops(),
@@ -177,6 +188,8 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         trace=None,
         drops=tuple(_congestion_drops(network)),
         ports=port_counters(network),
+        losses=losses(network),
+        costliest_losses=costliest(network, COSTLIEST),
         warnings=tuple(network.warnings),
         network=network,
     )
@@ -242,7 +255,7 @@ def _flow(name: str, asked: int, flow: Any, counters: dict[str, int]) -> FlowRes
     completion_s = goodput_bps = steady_bps = None
     if 0 < asked <= delivered:
         completion_ps = last_delivery_ps - int(flow["first_bit_ps"])
-        completion_s = completion_ps / PS_A_SECOND
+        completion_s = completion_ps / PS_PER_S
         goodput_bps = _rate_bps(asked, completion_ps)
     if delivered > 0:
         later_bytes = delivered - int(flow["first_delivery_bytes"])
@@ -260,7 +273,7 @@ def _flow(name: str, asked: int, flow: Any, counters: dict[str, int]) -> FlowRes
 
 def _rate_bps(size_bytes: int, time_ps: int) -> float | None:
     """Give bits a second from whole numbers, rounded once; None where no time passed."""
-    return size_bytes * 8 * PS_A_SECOND / time_ps if time_ps > 0 else None
+    return size_bytes * 8 * PS_PER_S / time_ps if time_ps > 0 else None
 
 
 def _totals(network: Network) -> dict[str, int]:

@@ -12,8 +12,9 @@ from rich.console import Console, JustifyMethod
 from rich.measure import Measurement
 from rich.table import Table
 
-from ..scenario.units import show_bytes, show_rate, show_time
-from .summary import PS_A_SECOND, FlowResult, RunResult
+from ..scenario.units import PS_PER_S, show_bytes, show_rate, show_time
+from .losses import Stall
+from .summary import FlowResult, RunResult
 
 if TYPE_CHECKING:
     from ..build.network import Network
@@ -29,8 +30,11 @@ MOST_DROPS = 10
 MEANINGS = {
     "drops_congestion": ("congestion drops", "packets that found a full buffer"),
     "drops_error": ("error drops", "frames that errors on a line damaged"),
-    "retransmitted_packets": ("retransmitted", "packets sent again: all from the lost one on"),
-    "naks": ("NAKs", "times a sender went back because a receiver missed a packet"),
+    "retransmitted_packets": (
+        "retransmitted",
+        "packets sent again (go-back-N: all from the lost one on)",
+    ),
+    "naks": ("NAKs", "times a sender was told that a packet is missing"),
     "timeouts": (
         "timeouts",
         "ACK timers that ran out: a loss without a NAK, or a timer below the RTT",
@@ -68,6 +72,7 @@ def show(result: RunResult, scenario: Scenario, network: Network, console: Conso
     console.print(answer(result, nic_rates_bps(network)), soft_wrap=True)
     _print_table(console, _flow_table(result))
     _print_table(console, _totals_table(result))
+    _print_table(console, _loss_table(result))
     _print_table(console, _drop_table(result))
     _print_table(console, _queue_table(result))
     console.print()
@@ -213,6 +218,32 @@ def _totals_table(result: RunResult) -> Table | None:
     return table
 
 
+def _loss_table(result: RunResult) -> Table | None:
+    if not result.costliest_losses:
+        return None
+    table = _table("costliest losses", ">packet", ">at", ">stood still", "how it was noticed")
+    for stall in result.costliest_losses:
+        table.add_row(
+            stall.queue_pair,
+            _count(stall.packet),
+            _seconds(stall.began_s),
+            _seconds(stall.stalled_s) + ("" if stall.ended_s is not None else ", for ever"),
+            _how_noticed(stall),
+        )
+    return table
+
+
+def _how_noticed(stall: Stall) -> str:
+    if stall.noticed_by == "nak":
+        after = f", then {_timers(stall.timeouts)}: sent again and lost again"
+        return "by a NAK" + (after if stall.timeouts else "")
+    return f"by {_timers(stall.timeouts)}, no NAK told of it"
+
+
+def _timers(count: int) -> str:
+    return "the ACK timer" if count == 1 else f"{count} ACK timers"
+
+
 def _drop_table(result: RunResult) -> Table | None:
     if not result.drops:
         return None
@@ -267,7 +298,7 @@ def _trace(result: RunResult) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return show_time(seconds * PS_A_SECOND)
+    return show_time(seconds * PS_PER_S)
 
 
 def _time_or_share(flow: FlowResult) -> str:

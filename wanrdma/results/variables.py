@@ -10,7 +10,9 @@ import h5py
 import numpy as np
 
 from ..kernels import tables as kt
-from .summary import PS_A_SECOND, asked_bytes, dropped_at_ingress, flow_counters, flow_messages
+from ..scenario.units import PS_PER_S
+from .losses import NOTICED_BY, stall_rows, stalled_ps
+from .summary import asked_bytes, dropped_at_ingress, flow_counters, flow_messages
 
 if TYPE_CHECKING:
     from ..build.network import Network
@@ -32,6 +34,9 @@ FLOW_COUNTERS = {
     "naks_sent": "NAKs sent by the receiver",
     "acks_sent": "ACKs sent by the receiver",
     "np_ecn_marked_roce_packets": "data packets that arrived with an ECN mark",
+    "np_cnp_sent": "CNPs sent by the receiver",
+    "rp_cnp_handled": "CNPs that arrived at the sender",
+    "kept_rate": "losses after which the sender kept its rate, told of an error on the line",
 }
 
 OPERATION_STATES = {
@@ -80,6 +85,7 @@ def variables(result: RunResult) -> Iterator[Variable]:
     yield from _lane_variables(network)
     yield from _operation_variables(network)
     yield from _log_variables(network)
+    yield from _loss_variables(network)
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,11 @@ class _Bins:
                 array[..., :last] for array in (goodput, queue, pause, starts_ps, lengths_ps)
             )
         return cls(
-            start_s=starts_ps / PS_A_SECOND,
-            length_s=lengths_ps / PS_A_SECOND,
+            start_s=starts_ps / PS_PER_S,
+            length_s=lengths_ps / PS_PER_S,
             goodput_bytes=goodput,
             queue_bytes=queue,
-            pause_s=pause / PS_A_SECOND,
+            pause_s=pause / PS_PER_S,
         )
 
     def per_second(self, values: Any) -> Any:
@@ -343,7 +349,7 @@ def _log_variables(network: Network) -> Iterator[Variable]:
     def of_event(name: str, values: Any, units: str, long_name: str, flags: Any = ()) -> Variable:
         return Variable(f"event_{name}", ("event",), values, units, long_name, dict(flags))
 
-    yield of_event("time", log["time_ps"] / PS_A_SECOND, "s", "simulated time of the event")
+    yield of_event("time", log["time_ps"] / PS_PER_S, "s", "simulated time of the event")
     yield of_event("kind", sort.astype(np.uint8), "1", "what happened", _LOG_FLAGS)
     yield of_event("port", port, "1", "where: index of the port" + nowhere)
     priority = np.where(of_lane, entity % kt.PRIORITIES, kt.NOWHERE)
@@ -363,6 +369,45 @@ def _log_variables(network: Network) -> Iterator[Variable]:
     )
 
 
+def _loss_variables(network: Network) -> Iterator[Variable]:
+    """Give how long queue pairs stood still for losses: sums, and the stalls one by one."""
+    pairs = network.tables.requesters
+
+    def of_pair(name: str, values: Any, units: str, long_name: str) -> Variable:
+        return Variable(f"queue_pair_{name}", ("queue_pair",), values, units, long_name)
+
+    stalls = pairs["stalls"] + pairs["is_stalled"]
+    yield of_pair("stalls", stalls, "1", "times that it stood still for a loss")
+    stood_s = stalled_ps(network) / PS_PER_S
+    yield of_pair("stalled", stood_s, "s", "how long it stood still for losses")
+    yield of_pair("noticed_by_nak", pairs["lost_by_nak"], "1", "losses that a NAK reported")
+    timeouts = pairs["local_ack_timeout_err"]
+    yield of_pair("noticed_by_timeout", timeouts, "1", "expiries of its ACK timer")
+
+    def of_stall(name: str, values: Any, units: str, long_name: str, flags: Any = ()) -> Variable:
+        return Variable(f"stall_{name}", ("stall",), values, units, long_name, dict(flags))
+
+    rows = stall_rows(network)
+    yield Variable("stall", ("stall",), np.arange(len(rows)), "1", "number of the stall, in order")
+    yield of_stall("queue_pair", rows["queue_pair"], "1", "whose: index of the queue pair")
+    yield of_stall("packet", rows["packet"], "1", "number of the oldest packet without an ACK")
+    yield of_stall("began", _times_s(rows["began_ps"]), "s", "when the queue pair last moved")
+    yield of_stall("noticed", _times_s(rows["noticed_ps"]), "s", "when its sender learnt of it")
+    yield of_stall(
+        "noticed_by",
+        rows["by"].astype(np.uint8),
+        "1",
+        "how its sender learnt of it",
+        {
+            "flag_values": np.array(list(NOTICED_BY), dtype=np.uint8),
+            "flag_meanings": " ".join(NOTICED_BY.values()),
+        },
+    )
+    yield of_stall("ended", _times_s(rows["ended_ps"]), "s", "when it moved again; NaN: never")
+    yield of_stall("naks", rows["naks"], "1", "NAKs acted on in between")
+    yield of_stall("timeouts", rows["timeouts"], "1", "expiries of the ACK timer in between")
+
+
 def _happened(network: Network) -> Any:
     """Give how many events of each sort of the log there were."""
     ports, lanes, pairs = network.tables.ports, network.tables.lanes, network.tables.requesters
@@ -380,7 +425,7 @@ def _happened(network: Network) -> Any:
 
 def _times_s(times_ps: Any) -> Any:
     """Give seconds, and NaN for what has not happened."""
-    return np.where(times_ps == kt.NOWHERE, np.nan, times_ps / PS_A_SECOND)
+    return np.where(times_ps == kt.NOWHERE, np.nan, times_ps / PS_PER_S)
 
 
 def _or_nan(values: list[float | None]) -> Any:

@@ -33,6 +33,7 @@ def across(
     """
     found = list(_lines(sites, lines))
     found += _windows(sites, nic)
+    found += _pacing(sites, nic)
     if nic is not None and None not in lines:
         found += _convergences(sites, [line for line in lines if line is not None], nic)
     if nic is not None:
@@ -57,9 +58,10 @@ def _lines(sites: Mapping[str, "Site | None"], lines: Sequence["Line | None"]) -
 def merged_nic(common: "Nic", site: "Nic") -> "Nic":
     """Lay what a site gives over the scenario's NIC settings."""
     changes = {key: getattr(site, key) for key in site.model_fields_set}
-    if "framing" in changes:
-        framing = {key: getattr(site.framing, key) for key in site.framing.model_fields_set}
-        changes["framing"] = common.framing.model_copy(update=framing)
+    for part in {"framing", "dcqcn"} & changes.keys():
+        own = getattr(site, part)
+        given = {key: getattr(own, key) for key in own.model_fields_set}
+        changes[part] = getattr(common, part).model_copy(update=given)
     return common.model_copy(update=changes)
 
 
@@ -75,6 +77,21 @@ def _windows(sites: Mapping[str, "Site | None"], nic: "Nic | None") -> Iterator[
         if site is not None and _too_small(merged := merged_nic(nic, site.nic)):
             own: list[Place] = [("sites", name, "nic", "window"), ("sites", name, "nic", "mtu")]
             yield Found(own + common, _small_window(merged))
+
+
+def _pacing(sites: Mapping[str, "Site | None"], nic: "Nic | None") -> Iterator[Found]:
+    """Check that a pace that is given is kept to."""
+    if nic is None:
+        return
+    for name, site in sites.items():
+        if site is None:
+            continue
+        merged = merged_nic(nic, site.nic)
+        if merged.pacing is not None and merged.congestion_control != "pacing":
+            own = ("sites", name) if site.nic.pacing is not None else ()
+            places: list[Place] = [(*own, "nic", "pacing"), ("nic", "congestion_control")]
+            yield Found(places, "has no effect without congestion_control: pacing")
+            return
 
 
 def _too_small(nic: "Nic") -> bool:

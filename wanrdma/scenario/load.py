@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import Problem, ScenarioError
-from . import catalogue, checks, explain, keys, like, yaml_file
+from . import ber_series, catalogue, checks, explain, keys, like, yaml_file
 from .found import Found, Place
 from .schema import Line, Nic, Scenario, Site, Work
 from .settings import apply_settings
@@ -59,6 +59,13 @@ def loads(text: str, settings: Sequence[str] = (), *, origin: str = "scenario") 
         set_keys, refused = apply_settings(edited, settings)
         problems += refused
         data, wrong = yaml_file.plain(edited, origin)
+        text = yaml_file.dump(edited)
+    if ber_series.series_files(data):
+        edited = yaml_file.parse(text, origin, [])
+        for problem, place in ber_series.put_in(edited, origin):
+            problems.append(problem)
+            wrong.append((Found([place], "names this file"), False))
+        data, _ = yaml_file.plain(edited, origin)
         text = yaml_file.dump(edited)
     places = explain.Places(origin, original, data, set_keys)
     scenario, found = _check(data)

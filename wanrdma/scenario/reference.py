@@ -81,7 +81,8 @@ def _required(part: Any, key: str) -> str:
 
 def _model(field: Any) -> str | None:
     """Return the name of the section that a field holds, or has entries of."""
-    places = [field, field.get("items", {}), *field.get("anyOf", [])]
+    ways = [field, *field.get("anyOf", [])]
+    places = ways + [one.get("items", {}) for one in ways]
     places += field.get("patternProperties", {}).values()
     for one in places:
         if "$ref" in one:
@@ -109,7 +110,7 @@ def _default(field: Any, required: str, model: str | None) -> str:
         return "none"
     if given == {} and model:
         return "its keys' defaults"
-    return f"`{given}`"
+    return f"`{str(given).lower() if isinstance(given, bool) else given}`"
 
 
 def _allowed(field: Any, model: str | None) -> str:
@@ -126,7 +127,9 @@ def _words(one: Any) -> list[str]:
         return [*_either(one), one["x-quantity"]]
     if "enum" in one or "const" in one:
         return _either({"anyOf": [one]})
-    if one.get("type") == "array" and "$ref" not in one["items"]:
+    if one.get("type") == "array":
+        if "$ref" in one["items"]:
+            return []
         entries = " or ".join(_words(one["items"]))
         least, most = one.get("minItems"), one.get("maxItems")
         many = str(least) if least == most else f"{least} to {most}"
@@ -134,6 +137,8 @@ def _words(one: Any) -> list[str]:
     if one.get("type") in ("integer", "number"):
         kind = "whole number" if one["type"] == "integer" else "number"
         return [" ".join([kind, *_limits(one)])]
+    if one.get("type") == "boolean":
+        return ["`true` or `false`"]
     if one.get("type") == "string":
         pattern = one.get("pattern")
         return [f"text that fits `{pattern}`" if pattern else "text"]

@@ -7,6 +7,7 @@ Schema and the reference page are made from here and nothing is said twice. Sour
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ..theory import line_delay_ps
-from . import checks, like
+from . import ber_series, checks, like, presets
 from .found import Found
 from .hosts import Host, expand, pair, written_well
 from .units import (
@@ -55,6 +56,8 @@ MOST_DELAY_PS_PER_M = 1e6
 MOST_HEADER_BYTES = 4096
 """Headers larger than any payload are a slip; packets hold their size in 15 bits."""
 MOST_SEED = 2**63 - 1
+MOST_REORDER = 2**20
+"""Packets that a receiver holds; each takes memory, used or not."""
 MOST_TIMEOUT = 31
 """InfiniBand specification: the exponent has 5 bits."""
 
@@ -147,11 +150,114 @@ class Framing(Section):
         ge=LEAST_FRAME_BYTES,
         le=MOST_HEADER_BYTES,
     )
+    cnp: Bytes = _figure(
+        "98 B",
+        "Line time of a CNP: as a data packet without payload, with 16 B reserved.",
+        source="published: RoCEv2 annex 17.9.3, 82+16",
+        unit="byte",
+        ge=LEAST_FRAME_BYTES,
+        le=MOST_HEADER_BYTES,
+    )
+
+
+class Dcqcn(Section):
+    """DCQCN's parameters (Zhu et al., SIGCOMM 2015); switches must mark: sites.*.fabric.ecn."""
+
+    cnp_interval: TimePs = _figure(
+        "50 us",
+        "A receiver sends one CNP a queue pair in this time, if marked packets come.",
+        source="published: DCQCN paper",
+        unit="ps",
+        gt=0,
+        le=MOST_LATENCY_PS,
+    )
+    cnp_priority: int = _figure(
+        6, "Priority of CNPs.", source="published: ConnectX factory setting", ge=0, le=7
+    )
+    gain: float = _figure(
+        1 / 256,
+        "g, how fast alpha follows: by this share a CNP or a period without one.",
+        source="published: DCQCN paper",
+        gt=0,
+        lt=1,
+    )
+    alpha_time: TimePs = _figure(
+        "55 us",
+        "Period without a CNP after which alpha falls.",
+        source="published: DCQCN paper",
+        unit="ps",
+        gt=0,
+        le=MOST_LATENCY_PS,
+    )
+    increase_time: TimePs = _figure(
+        "55 us",
+        "The rate grows by a step each time this has passed,",
+        source="published: DCQCN paper; NVIDIA 300 us, SimAI 900 us",
+        unit="ps",
+        gt=0,
+        le=MOST_LATENCY_PS,
+    )
+    increase_bytes: SomeBytes = _figure(
+        "10 MB",
+        "and each time this was sent.",
+        source="published: DCQCN paper",
+        unit="byte",
+    )
+    fast_steps: int = _figure(
+        5,
+        "Steps of fast recovery before the rate grows beyond what it was.",
+        source="published: DCQCN paper; NVIDIA 1",
+        ge=1,
+        le=1000,
+    )
+    add: OnePortRate = _figure(
+        "40 Mbps", "A step of additive increase.", source="published: DCQCN paper", unit="bit/s"
+    )
+    hyper: OnePortRate = _figure(
+        "100 Mbps",
+        "A step of hyper increase, times how many there were.",
+        source="published: SimAI's configuration; the paper gives no figure",
+        unit="bit/s",
+    )
+    least_rate: OnePortRate = _figure(
+        "100 Mbps",
+        "No queue pair is slowed below this.",
+        source="published: SimAI's configuration",
+        unit="bit/s",
+    )
+
+
+class RetryBudget(Section):
+    """How many retries a queue pair survives in a period, whatever each of them mends."""
+
+    retries: int = _figure(
+        50,
+        "Timeouts and NAKs acted on in a period; one more is an error of the queue pair.",
+        source="published: WinOF-2, EXT_QP_MAX_RETRY_LIMIT",
+        ge=1,
+        le=65535,
+    )
+    period: TimePs = _figure(
+        "60 s",
+        "The period; the first retry after one begins the next.",
+        source="assumed: WinOF-2's default was not found",
+        unit="ps",
+        gt=0,
+    )
+
+
+def _none_text(value: object) -> object:
+    return None if value == "none" else value
 
 
 class Nic(Section):
     """What the NICs are set to. Under a site, only the keys given there override these."""
 
+    preset: presets.Name | None = Field(
+        None,
+        description="Take a known NIC's or library's settings; keys given beside it win. "
+        "'wanrdma presets NAME' shows each value with its source.",
+    )
     rate: OnePortRate = _figure("400 Gbps", "Rate of a NIC's port.", source="assumed", unit="bit/s")
     mtu: Literal[256, 512, 1024, 2048, 4096] = _figure(
         4096, "Largest payload of a packet.", source="published: RoCEv2's path MTUs", unit="byte"
@@ -159,8 +265,8 @@ class Nic(Section):
     window: BytesOrAuto = _figure(
         "auto",
         "Payload that a queue pair may have unacknowledged; 'auto': what keeps the NIC busy "
-        "over its path.",
-        source="derived: NIC rate x round-trip time",
+        "over its path, and with selective-repeat also while a gap is filled.",
+        source="derived: NIC rate x round-trip time; twice that with selective-repeat",
         unit="byte",
     )
     queue_pairs: int = _figure(
@@ -184,12 +290,58 @@ class Nic(Section):
         ge=1,
         le=4,
     )
+    least_timeout: int = _figure(
+        0,
+        "Lower exponents count as this one.",
+        source="assumed; ConnectX's factory setting is 16",
+        ge=0,
+        le=MOST_TIMEOUT,
+    )
+    first_timeout: int = _figure(
+        0,
+        "Adaptive retransmission: after progress the first timer runs 4.096 us x 2^n, the next "
+        "ones twice as long each, up to timeout; all of these spend one retry. 0: off. Below the "
+        "round trip they send again what was not lost.",
+        source="assumed: off",
+        ge=0,
+        le=MOST_TIMEOUT,
+    )
     retries: int = _figure(
         7,
         "Timeouts and NAKs without progress that a queue pair survives.",
         source="published: default of NCCL, HCCL and perftest",
         ge=0,
         le=7,
+    )
+    last_retry_is_fatal: bool = _figure(
+        False,
+        "Whether the last of these retries is the error already, and not the one after it.",
+        source="published: InfiniBand specification; ConnectX's adaptive retransmission: true",
+    )
+    retry_budget: Annotated[RetryBudget | None, BeforeValidator(_none_text)] = Field(
+        None, description="Retries in a period that a queue pair survives; 'none': any number."
+    )
+    retransmission: Literal["go-back-n", "selective-repeat"] = _figure(
+        "go-back-n",
+        "'go-back-n': the receiver throws away what comes out of order, the sender sends it again. "
+        "'selective-repeat': the receiver holds it, the sender fills the gaps.",
+        source="published: ConnectX's factory setting is go-back-N",
+    )
+    out_of_order: Annotated[int, Field(ge=1, le=MOST_REORDER)] | Literal["auto"] = _figure(
+        "auto",
+        "Packets that may be outstanding, so that the receiver can hold what comes out of order "
+        "(selective-repeat); 'auto': as many of full size as the window has.",
+        source="derived: the window",
+        unit="packet",
+    )
+    slow_restart: int = _figure(
+        0,
+        "Packets that may be outstanding after a loss; twice as many each round trip until the "
+        "window is full. 0: off.",
+        source="assumed: off",
+        unit="packet",
+        ge=0,
+        le=2**23,
     )
     ack_every: int = _figure(
         1,
@@ -217,10 +369,28 @@ class Nic(Section):
         ge=0,
         le=7,
     )
-    congestion_control: Annotated[Literal["none"], _later("dcqcn", "pacing")] = _figure(
-        "none", "How a NIC slows down when told of congestion.", source="assumed"
+    congestion_control: Literal["none", "pacing", "dcqcn"] = _figure(
+        "none",
+        "How fast a queue pair sends: 'none': as the NIC's port can; 'pacing': at a fixed rate; "
+        "'dcqcn': slower when it is told of congestion.",
+        source="assumed",
+    )
+    pacing: OnePortRate | None = _figure(
+        None, "Line rate of each queue pair (pacing).", source="assumed", unit="bit/s"
+    )
+    dcqcn: Dcqcn = _part("DCQCN's parameters (dcqcn).")
+    split_messages: bool = _figure(
+        False,
+        "Whether each message is cut over all queue pairs; otherwise whole messages are dealt out.",
+        source="published: NCCL's default (NCCL_IB_SPLIT_DATA_ON_QPS 0); HCCL splits",
     )
     framing: Framing = _part("Bytes beside the payload.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: object) -> object:
+        """Lay what is given over what the preset says."""
+        return presets.under(data, "nic")
 
 
 class Pfc(Section):
@@ -314,10 +484,6 @@ class Ecn(Section):
             text = f"kmax ({show_bytes(kmax)}) must be above kmin ({show_bytes(kmin)})"
             raise PydanticCustomError("pair", "{text}", {"text": text, "other": "kmin"})
         return kmax
-
-
-def _none_text(value: object) -> object:
-    return None if value == "none" else value
 
 
 def _none_said(value: object) -> object:
@@ -457,6 +623,13 @@ class Otn(Section):
         le=MOST_LATENCY_PS,
     )
 
+    error_notification: bool = _figure(
+        False,
+        "Whether the far end tells the near end of each damaged frame, and that its NICs: a loss "
+        "that the line explains does not slow them down (nic.slow_restart).",
+        source="assumed: off; no product is known that does this",
+    )
+
     @field_validator("xoff")
     @classmethod
     def _inside_buffer(cls, xoff: int | None, info: ValidationInfo) -> int | None:
@@ -477,6 +650,35 @@ RATIOS_OF_PROCESS = {
     "pre-fec": ("pre_fec_ber",),
     "gilbert-elliott": ("bad_ber", "post_fec_ber"),
 }
+
+
+def _or_file(schema: dict[str, Any]) -> None:
+    """Allow the name of a file where ``load`` puts in its rows."""
+    rows = {key: schema.pop(key) for key in ("items", "maxItems", "type")}
+    schema["anyOf"] = [rows, {"type": "string"}]
+
+
+class Change(Section):
+    """From a time on, another ratio of the line's error process; or the line is down."""
+
+    at: TimePs = Field(
+        description="From this time on.", json_schema_extra={"unit": "ps"}, examples=["5 ms"]
+    )
+    ratio: float | None = Field(
+        None,
+        description="The ratio that the process goes by (post_fec_ber, pre_fec_ber, packet_loss).",
+        ge=0,
+        lt=1,
+        examples=[1e-8],
+    )
+    down: bool = Field(False, description="The line is down: every frame is lost.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Change":
+        if (self.ratio is None) != self.down:
+            text = "give a ratio, or down: true"
+            _refuse([Found([("down",), ("ratio",)], text)])
+        return self
 
 
 class Errors(Section):
@@ -539,6 +741,41 @@ class Errors(Section):
         unit="ps",
     )
 
+    series: list[Change] = Field(
+        [],
+        description="Changes over time, in order; or the name of a CSV file beside the scenario "
+        "with a time in seconds and a ratio (or 'down') a row. Not with gilbert-elliott.",
+        max_length=ber_series.MOST_ROWS,
+        json_schema_extra=_or_file,
+    )
+    signal_fail: float | None = _figure(
+        None,
+        "The line is taken down while its ratio is this or more, once that has lasted "
+        "signal_fail_time. Without it the line stays up.",
+        source="assumed: off; G.806 has 1e-3 to 1e-5",
+        gt=0,
+        lt=1,
+    )
+    signal_fail_time: TimePs = _figure(
+        "10 ms",
+        "How long it takes to detect signal fail.",
+        source="published: Poisson detector at 1e-3 (G.806 as vendors quote it)",
+        unit="ps",
+    )
+    signal_degrade: float | None = _figure(
+        None,
+        "As signal_fail, by signal_degrade_time.",
+        source="assumed: off; G.806 has 1e-5 to 1e-9",
+        gt=0,
+        lt=1,
+    )
+    signal_degrade_time: TimePs = _figure(
+        "7 s",
+        "How long it takes to detect signal degrade.",
+        source="published: RFC 3591, DEGM 7 bad seconds in a row",
+        unit="ps",
+    )
+
     @field_validator("good_time", "bad_time")
     @classmethod
     def _in_reach(cls, mean_ps: int) -> int:
@@ -562,6 +799,29 @@ class Errors(Section):
                 if key not in own and getattr(self, key) > 0
             ]
         )
+        return self
+
+    @model_validator(mode="after")
+    def _over_time(self) -> "Errors":
+        found = []
+        if self.process == "gilbert-elliott":
+            found += [
+                Found([(key,), ("process",)], f"{key} has no effect with gilbert-elliott")
+                for key in ("series", "signal_fail", "signal_degrade")
+                if getattr(self, key)
+            ]
+        times = [change.at for change in self.series]
+        for i, (before, after) in enumerate(pairwise(times)):
+            if after <= before:
+                text = f"{show_time(after)} must come after {show_time(before)} before it"
+                found.append(Found([("series", i + 1, "at"), ("series", i, "at")], text))
+        most = 1 if self.process == "packets" else 0.5
+        found += [
+            Found([("series", i, "ratio"), ("process",)], f"must be below 0.5, got {change.ratio}")
+            for i, change in enumerate(self.series)
+            if change.ratio is not None and change.ratio >= most
+        ]
+        _refuse(found)
         return self
 
     @property
@@ -608,8 +868,16 @@ class Line(Section):
 
 
 class Slots(Section):
-    """A transfer in slots with credits, as collective libraries send."""
+    """A transfer in slots with credits, as collective libraries send.
 
+    A bare text is a library's: ``slots: nccl-2.23``.
+    """
+
+    short_form = "preset"
+
+    preset: presets.SlotsName | None = Field(
+        None, description="Take a library's slots; keys given beside it win."
+    )
     count: int = Field(
         description="Slots that may be under way at once.",
         ge=1,
@@ -622,6 +890,11 @@ class Slots(Section):
     credit: SomeBytes = _figure(
         "64 B", "Size of the message that gives a slot back.", source="assumed", unit="byte"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, data: object) -> object:
+        return presets.under({"preset": data} if isinstance(data, str) else data, "slots")
 
     @field_validator("bytes")
     @classmethod
@@ -762,6 +1035,8 @@ class Scenario(Section):
 
 
 __all__ = [
+    "Change",
+    "Dcqcn",
     "Ecn",
     "Errors",
     "Fabric",
@@ -772,6 +1047,7 @@ __all__ = [
     "Otn",
     "Pfc",
     "PortRate",
+    "RetryBudget",
     "Scenario",
     "Site",
     "Slots",
