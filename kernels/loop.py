@@ -30,7 +30,7 @@ from .pfc import refresh
 from .port import serve, wake
 from .probe import ROWS_AN_EVENT
 from .recovery import ack_timer
-from .requester import join_if_ready
+from .requester import let_join
 from .stall import STALL_ROWS_AN_EVENT
 from .tables import NEVER_PS, NO_KEY, NOWHERE
 
@@ -191,7 +191,7 @@ def handle(run, kind, entity, now_ps):
         return ack_timer(run, entity, now_ps)
     if kind == PACE:
         get_rate(run, entity).pace_pending = 0
-        join_if_ready(run, entity)
+        let_join(run, entity)
         return False
     if kind == REFRESH:
         return refresh(run, entity, now_ps)

@@ -5,21 +5,21 @@ been told can take a loss for an error of the line and keep its rate (kernels/re
 """
 
 from .access import get_port
-from .jit import jit
+from .jit import jit_apart
 from .link import start_frame
 from .packets import take
 from .serve import ask_to_serve
 from .tables import CONTROL_FRAME_BYTES, NOTICE, NOWHERE
 
 
-@jit
+@jit_apart
 def request_notice(run, p):
     """Have port p tell its peer, as soon as it can, that a damaged frame has come."""
     get_port(run, p).notice_requested = 1
     ask_to_serve(run, p)
 
 
-@jit
+@jit_apart
 def send_notice(run, p, now_ps):
     """Send one notice for all the damaged frames since the last."""
     get_port(run, p).notice_requested = 0

@@ -6,7 +6,7 @@ from .access import get_agenda_operation, get_agenda_ps, get_operation, get_requ
 from .calendar import OPERATION, push
 from .completions import operation_delivered, operation_sent
 from .jit import jit
-from .requester import join_if_ready
+from .requester import let_join
 from .tables import COMPUTE, LAST_PS, NOWHERE, RUNNING, WAITING
 
 
@@ -72,4 +72,4 @@ def post(run, o):
         qp.next_packet = 0
     qp.posted += operation.packets
     qp.posted_bytes += operation.bytes
-    join_if_ready(run, q)
+    let_join(run, q)

@@ -12,13 +12,13 @@ import numpy as np
 
 from .access import get_rate, get_requester
 from .calendar import PACE, push
-from .jit import jit
+from .jit import jit, jit_apart
 from .tables import DCQCN
 
 BIT_PS_A_BYTE = 8 * 10**12
 
 
-@jit
+@jit_apart
 def must_wait(run, q):
     """Tell whether queue pair q, which has a rate, may not send yet; it will be asked then."""
     rate = get_rate(run, q)
@@ -30,7 +30,7 @@ def must_wait(run, q):
     return True
 
 
-@jit
+@jit_apart
 def space_out(run, q, size_bytes, now_ps):
     """Note that a data packet's service starts: when the next may, and what DCQCN counts."""
     rate = get_rate(run, q)
@@ -46,7 +46,7 @@ def space_out(run, q, size_bytes, now_ps):
             increase(rate)
 
 
-@jit
+@jit_apart
 def receive_cnp(run, q, now_ps):
     """Slow queue pair q down: a packet of it met congestion."""
     qp = get_requester(run, q)

@@ -12,7 +12,7 @@ from .completions import operation_sent
 from .jit import jit, jit_apart
 from .log import log
 from .repeat import first_gap, move_on, note_acked
-from .requester import join_if_ready
+from .requester import join_if_ready, let_join
 from .stall import end_stall, notice_loss
 from .tables import (
     BY_NAK,
@@ -54,7 +54,7 @@ def receive_nak(run, q, psn, about, now_ps):
         fill_gaps(run, q, qp.oldest + advance, about, now_ps)
     else:
         go_back_to(run, q, qp.oldest + advance, now_ps)
-    join_if_ready(run, q)
+    let_join(run, q)
 
 
 @jit
@@ -65,7 +65,7 @@ def go_back_to(run, q, missing, now_ps):
     log(run, qp.packet_seq_err, GO_BACK, q, missing)
     is_stuck = missing == qp.oldest
     if not is_stuck:
-        progress(run, q, missing, now_ps)
+        advance_to(run, q, missing, now_ps)
     notice_loss(run, q, BY_NAK, now_ps)
     if exceeds_budget(run, q, now_ps):
         return
@@ -79,7 +79,7 @@ def fill_gaps(run, q, missing, about, now_ps):
     """Send again what lies before the packet that a NAK says came out of order."""
     qp = get_requester(run, q)
     if missing > qp.oldest:
-        progress(run, q, missing, now_ps)
+        advance_to(run, q, missing, now_ps)
     came = (about - qp.oldest) % PSN_MODULUS
     if came >= qp.newest - qp.oldest:
         return  # it has been acknowledged since
@@ -124,7 +124,7 @@ def ack_timer(run, q, now_ps):
             restart_timer(run, q, now_ps)
         else:
             go_back(run, q, now_ps)
-        join_if_ready(run, q)
+        let_join(run, q)
     return True
 
 
@@ -204,6 +204,12 @@ def seek_oldest(run, qp):
     qp.next_operation = qp.oldest_operation
     qp.next_message = packet // operation.packets_a_message
     qp.next_packet = packet - qp.next_message * operation.packets_a_message
+
+
+@jit_apart
+def advance_to(run, q, oldest, now_ps):
+    """Do as `progress`, called where that is seldom."""
+    progress(run, q, oldest, now_ps)
 
 
 @jit

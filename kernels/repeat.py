@@ -20,7 +20,7 @@ from .access import (
     set_acked,
     set_held,
 )
-from .jit import jit
+from .jit import jit, jit_apart
 from .packets import take
 from .tables import ACK_REQUESTED, DATA, LAST_OF_MESSAGE, PSN_MODULUS
 
@@ -74,7 +74,7 @@ def note_acked(run, qp, number):
     set_acked(run, qp.acked_first + number % qp.reorder_packets, 1)
 
 
-@jit
+@jit_apart
 def move_on(run, qp, oldest):
     """Forget what was noted of packets before a new `oldest`."""
     for number in range(qp.oldest, min(oldest, qp.oldest + qp.reorder_packets)):
@@ -91,14 +91,14 @@ def first_gap(run, qp, number, end):
     return number
 
 
-@jit
+@jit_apart
 def any_to_repeat(run, qp):
     """Tell whether a packet is to be sent again; the first such is `resend_next` then."""
     qp.resend_next = first_gap(run, qp, qp.resend_next, qp.resend_end)
     return qp.resend_next < qp.resend_end
 
 
-@jit
+@jit_apart
 def repeat_packet(run, q):
     """Make packet `resend_next` anew."""
     qp = get_requester(run, q)

@@ -6,7 +6,7 @@ What is made of ACKs, NAKs and timers is in kernels/recovery.py (docs/protocol.m
 import numpy as np
 
 from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_requester
-from .jit import jit, jit_inlined
+from .jit import jit, jit_apart, jit_inlined
 from .link import start_frame
 from .packets import take
 from .rate import must_wait, space_out
@@ -71,6 +71,12 @@ def join_if_ready(run, q):
     join_ready(run, get_lane(run, p * PRIORITIES + qp.priority), q)
     get_port(run, p).waiting |= 1 << qp.priority
     ask_to_serve(run, p)
+
+
+@jit_apart
+def let_join(run, q):
+    """Do as `join_if_ready`, called where that is seldom."""
+    join_if_ready(run, q)
 
 
 @jit

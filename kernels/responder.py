@@ -9,11 +9,11 @@ import numpy as np
 
 from .access import get_flow, get_operation, get_packet, get_requester, get_responder
 from .completions import operation_delivered
-from .jit import jit, jit_inlined
+from .jit import jit, jit_apart, jit_inlined
 from .packets import take
 from .port import count_stored, enter_egress, wait_in_egress
 from .repeat import flags_of, hold, payload_of, take_held
-from .requester import join_if_ready
+from .requester import let_join
 from .serve import settle
 from .tables import (
     ACK,
@@ -64,7 +64,7 @@ def take_in(run, q, payload_bytes, flags, now_ps):
         flags = flags_of(one)
 
 
-@jit
+@jit_apart
 def receive_early(run, q, packet, ahead, now_ps):
     """Handle a packet that comes before one that is missing."""
     qp = get_responder(run, q)
@@ -114,7 +114,7 @@ def answer(run, q, kind, number, about):
     enter_egress(run, p, i, NOWHERE)
 
 
-@jit
+@jit_apart
 def report_congestion(run, q, now_ps):
     """Count a packet that was marked, and send a CNP, if the last one is long enough ago."""
     qp = get_responder(run, q)
@@ -159,6 +159,6 @@ def accept(run, q, payload_bytes, flags, now_ps):
         if operation.feeds != NOWHERE:
             fed = get_operation(run, operation.feeds)
             fed.credits += 1
-            join_if_ready(run, np.int64(fed.queue_pair))
+            let_join(run, np.int64(fed.queue_pair))
         if operation.messages_delivered == operation.messages:
             operation_delivered(run, o, now_ps)

@@ -5,13 +5,13 @@ Which of them cost what is the anatomy of a run (docs/protocol.md, "Stalls").
 """
 
 from .access import get_requester, get_stall
-from .jit import jit
+from .jit import jit, jit_apart
 from .tables import BY_NAK, NOWHERE
 
 STALL_ROWS_AN_EVENT = 2  # a NAK may end one by progress, and one by an error
 
 
-@jit
+@jit_apart
 def notice_loss(run, q, by, now_ps):
     """Note that queue pair q learns of a loss, by a NAK or the ACK timer."""
     qp = get_requester(run, q)
@@ -32,7 +32,7 @@ def notice_loss(run, q, by, now_ps):
         qp.stall_timeouts += 1
 
 
-@jit
+@jit_apart
 def end_stall(run, q, now_ps, ended_ps):
     """Close the account of a stall: the queue pair moves again, or never will (NOWHERE)."""
     qp = get_requester(run, q)

@@ -261,7 +261,8 @@ def _automatic_xoff(topology: Topology, name: str, limit: int, port: Port) -> in
     headroom = _worst_headroom_bytes(topology, port)
     if limit < headroom:
         text = (
-            f"{name} ({show_bytes(limit)}) is below the worst-case headroom "
+            f"{name} ({show_bytes(limit)}) at {topology.nodes[port.node]} is below the worst-case "
+            "headroom "
             f"({show_bytes(headroom)}): what is meant to be lossless may be dropped"
         )
         if text not in topology.warnings:
