@@ -50,7 +50,9 @@ def arrive(run, p, now_ps):
         log(run, get_port(run, p).rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
         if packet.kind == PFC:
             get_port(run, p).lost_pause += 1
-        if get_port(run, p).notifies and packet.kind != NOTICE:
+        if packet.kind == NOTICE:
+            get_port(run, p).lost_notices += 1
+        elif get_port(run, p).notifies:
             request_notice(run, p)
         give_back(run, i)
     elif packet.kind == PFC:

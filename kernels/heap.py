@@ -1,7 +1,7 @@
 """A binary heap of events, ordered by (time, key)."""
 
 from .access import get_event
-from .jit import jit_apart
+from .jit import jit, jit_apart
 from .tables import NEVER_PS
 
 
@@ -10,6 +10,20 @@ def push_heap(run, time_ps, key):
     """Add an event. The heap is as large as the events that can be pending at once."""
     place = run.heap_size
     run.heap_size = place + 1
+    _sift_up(run, place, time_ps, key)
+
+
+@jit_apart
+def hasten(run, time_ps, key):
+    """Let the event of a key, which is in the heap, come at an earlier time."""
+    place = 0
+    while get_event(run, place).key != key:
+        place += 1
+    _sift_up(run, place, time_ps, key)
+
+
+@jit
+def _sift_up(run, place, time_ps, key):
     while place > 0:
         parent = (place - 1) >> 1
         above = get_event(run, parent)

@@ -155,6 +155,7 @@ def exceeds_budget(run, q, now_ps):
     qp.period_retries += 1
     if qp.period_retries <= qp.budget_retries:
         return False
+    qp.over_budget = 1
     give_up(run, q, now_ps)
     return True
 
@@ -232,7 +233,7 @@ def progress(run, q, oldest, now_ps):
         qp.timeouts_in_a_row = 0
     first = np.int64(qp.oldest_operation)
     operation = get_operation(run, first)
-    while oldest >= operation.first_packet + operation.packets and oldest < qp.posted:
+    while oldest >= operation.first_packet + operation.packets and operation.next_posted != NOWHERE:
         qp.oldest_operation = operation.next_posted
         operation = get_operation(run, qp.oldest_operation)
     packet = oldest - operation.first_packet

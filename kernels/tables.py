@@ -104,6 +104,7 @@ port = _record(
         ("rx_packets", "i8"),  # undamaged data, ACK and NAK frames
         ("rx_crc_errors", "i8"),  # frames lost to bit errors, PFC included
         ("lost_pause", "i8"),  # of these, PFC frames
+        ("lost_notices", "i8"),  # and notices
         ("rx_pause", "i8"),
         ("tx_pause", "i8"),  # PFC frames
         ("paused_ps", "i8"),  # closed pauses, summed over priorities
@@ -223,7 +224,7 @@ requester = _record(
         ("mtu_bytes", "i4"),
         ("overhead_bytes", "i4"),  # line time of a data packet less its payload
         ("reth_bytes", "i4"),  # more on the first packet of a message
-        ("retries", "i4"),
+        ("is_adaptive", "i4"),  # 1: its first timers after progress are short
         ("naks_repeat", "i4"),  # 1: its receiver repeats NAKs, which then spend no retries
         ("has_rate", "i4"),  # 1: paced by row q of `rates`
         ("line_port", "i4"),  # by which its data leaves the site, NOWHERE if it does not
@@ -233,10 +234,11 @@ requester = _record(
     [
         ("reorder_packets", "i8"),  # what its receiver can hold out of order; 0: go-back-N
         ("acked_first", "i8"),  # its first row of `acked`, of so many
-        ("first_timeout_ps", "i8"),  # of the timers after progress, which double; 0: timeout_ps
+        ("first_timeout_ps", "i8"),  # of the timers after progress, which double; 0: none
         ("restart_packets", "i8"),  # outstanding at first after a loss; 0: no slow restart
         ("round_trip_ps", "i8"),  # of its path when that is empty
         ("budget_ps", "i8"),  # in a period of this
+        ("retries", "i8"),
         ("budget_retries", "i8"),  # so many retries are survived; 0: any number
     ],
     # state. Sequence numbers here never wrap; the wire has them mod 2^24.
@@ -276,12 +278,14 @@ requester = _record(
         ("rx_naks", "i8"),
         ("rp_cnp_handled", "i8"),
         ("timeouts_in_a_row", "i4"),  # without progress
+        ("timer_event_ps", "i8"),  # when the timer's event comes, not after its deadline
         ("resend_next", "i8"),  # selective repeat: packets from here
         ("resend_end", "i8"),  # to here, without it, are to be sent again unless acknowledged
         ("allowed_packets", "i8"),  # outstanding, in a slow restart
         ("kept_rate", "i8"),  # losses that a notice told the reason of
         ("period_end_ps", "i8"),
         ("period_retries", "i8"),
+        ("over_budget", "i8"),  # 1: that put it into error
     ],
     # state: how long it stood still for a loss
     [
@@ -553,7 +557,7 @@ class Tables(NamedTuple):
     responders: Any  # (Q,)
     rates: Any  # (Q,)
     acked: Any  # int64, of the senders that repeat selectively: 1: is acknowledged
-    held: Any  # int64, of their receivers: 0, or what the packet is (kernels/reorder.py)
+    held: Any  # int64, of their receivers: 0, or what the packet is (kernels/repeat.py)
     error_changes: Any  # in the order of time, those of a port together
     operations: Any  # (O,)
     flows: Any  # (F,)

@@ -4,34 +4,38 @@ With adaptive retransmission the first ones after progress are shorter, and doub
 """
 
 from .access import get_requester
-from .calendar import ACK_TIMER, push
+from .calendar import ACK_TIMER, KIND_SHIFT, push
+from .heap import hasten
 from .jit import jit
 
 
 @jit
 def restart_timer(run, q, from_ps):
-    """Let the ACK timer run from a time on."""
+    """Let the ACK timer run from a time on.
+
+    Its one event stays where it is while the deadline moves away, and looks there when it comes.
+    """
     qp = get_requester(run, q)
     if qp.timeout_ps == 0:
         return
-    qp.deadline_ps = from_ps + wait_after(qp, qp.timeouts_in_a_row)
+    qp.deadline_ps = from_ps + qp.timeout_ps
+    if qp.is_adaptive:
+        qp.deadline_ps = from_ps + wait_after(qp, qp.timeouts_in_a_row)
+        if qp.timer_pending and qp.deadline_ps < qp.timer_event_ps:
+            qp.timer_event_ps = qp.deadline_ps  # a short one, after progress
+            hasten(run, qp.deadline_ps, (ACK_TIMER << KIND_SHIFT) | q)
     if not qp.timer_pending:
         announce_timer(run, q)
 
 
 @jit
 def announce_timer(run, q):
-    """Add an event that looks at the timer: at its deadline, or before.
-
-    There is one at a time, and none may be later than a deadline that is set meanwhile: those of
-    adaptive retransmission can come sooner than the one before.
-    """
+    """Add the event of the timer, at its deadline."""
     qp = get_requester(run, q)
-    due_ps = qp.deadline_ps
-    if qp.first_timeout_ps > 0:
-        due_ps = min(due_ps, run.now_ps + qp.first_timeout_ps)
     qp.timer_pending = 1
-    push(run, due_ps, ACK_TIMER, q)
+    if qp.is_adaptive:
+        qp.timer_event_ps = qp.deadline_ps
+    push(run, qp.deadline_ps, ACK_TIMER, q)
 
 
 @jit

@@ -175,7 +175,7 @@ def test_flow_control_that_cannot_work_is_warned_of() -> None:
 def test_timer_shorter_than_the_round_trip_is_warned_of() -> None:
     network = build(scenario(nic={"timeout": 4}))
     assert network.warnings == [
-        "t: the ACK timer (65.54 us, exponent 4) is no longer than the round trip (98.26 us): "
+        "t: the ACK timer (65.54 us, nic.timeout 4) is no longer than the round trip (98.26 us): "
         "all is sent again"
     ]
     assert build(scenario(nic={"timeout": 5})).warnings == []

@@ -45,6 +45,14 @@ def test_each_value_is_known_to_the_schema_and_has_a_source(name):
     Nic.model_validate({"preset": name})
 
 
+@pytest.mark.parametrize("name", ["connectx-gbn", "connectx-sr", "ascend-hccl", "ns3-hpcc"])
+def test_a_nics_preset_leaves_nothing_of_another_nics(name):
+    """A site's preset is laid over the scenario's: what a NIC does, each must say."""
+    behaviour = {"retransmission", "out_of_order", "nak_again", "timeout_detection"}
+    behaviour |= {"least_timeout", "first_timeout", "last_retry_is_fatal", "slow_restart"}
+    assert behaviour <= set(presets.read(name)["nic"])
+
+
 def test_what_is_given_beside_a_preset_wins():
     nic = Nic.model_validate({"preset": "ns3-hpcc", "mtu": 1024, "framing": {"ack": "70 B"}})
     assert (nic.mtu, nic.timeout, nic.nak_again) == (1024, 0, 500_000_000)

@@ -78,6 +78,30 @@ def test_a_connectx_gives_up_when_it_was_measured_to(exponent, retries, low_s, h
     assert low_s < trial.tables.requesters["error_ps"][0] / 1e12 < high_s
 
 
+def test_one_ack_may_acknowledge_all_of_several_operations():
+    """The ACK of x is lost; that of y, posted meanwhile, acknowledges both, and z follows them.
+
+    What is outstanding must be counted from y's end on: z is as large as the window.
+    """
+    trial = Trial(
+        TWO_SITES.replace(
+            "  - {name: t, from: a.0, to: b.0, bytes: 64 KiB}",
+            """\
+  - {name: x, from: a.0, to: b.0, bytes: 100 B}
+  - {name: y, from: a.0, to: b.0, bytes: 400 KiB, queue_pairs_of: x, start: 1 us}
+  - {name: z, from: a.0, to: b.0, bytes: 400 KiB, queue_pairs_of: x, after: [y.sent]}""",
+        ),
+        "lines.0.distance=100 km",
+        "nic.window=409800 B",
+        "nic.ack_every=1000",
+        "nic.timeout=14",
+        "lines.0.errors.series=[{at: 490 us, down: true}, {at: 495 us, ratio: 0}]",
+    )
+    result = trial.run()
+    assert result.status == "completed"
+    assert result.totals["drops_error"] == 1
+
+
 def test_a_retry_budget_ends_a_queue_pair_though_each_loss_was_mended():
     """Fifty NAKs are survived, the next within the period is not: no timer ever ran out."""
     trial = Trial(

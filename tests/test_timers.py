@@ -399,16 +399,17 @@ def test_nak_with_progress_spends_none(case: Case) -> None:
     check(trial, case, [("b.switch>a.switch", DATA, n)], later_ps=later_ps, timeouts=0, naks=1)
 
 
-# A dead line
+# A dead line. With 0.4 a frame of 33,264 bits comes through with 0.6^33264, that is never.
+
+DEAD = "lines.0.errors.post_fec_ber=0.4"
 
 
 @every_case
 @pytest.mark.parametrize("retries", [0, 3, 7])
-def test_dead_line(case: Case, retries: int, tmp_path: Path) -> None:
+def test_dead_line(case: Case, retries: int) -> None:
     """The queue pair is in error (retries + 1) timers after the first packet's departure."""
     dead = replace(case, retries=retries, packets=5)
-    # With 0.4 a frame of 33,264 bits comes through with 0.6^33264, that is never.
-    trial = Trial(dead.scenario, "lines.0.errors.post_fec_ber=0.4")
+    trial = Trial(dead.scenario, DEAD)
     result = trial.run()
     error_ps = dead.packet_ps + (retries + 1) * dead.timer_ps
     assert trial.tables.requesters["error_ps"][0] == error_ps
@@ -418,14 +419,18 @@ def test_dead_line(case: Case, retries: int, tmp_path: Path) -> None:
     assert result.totals["drops_error"] == 5 * (retries + 1)
     assert result.flows[0].completion_s is None
 
+
+@every_case
+@pytest.mark.parametrize("retries", [0, 3, 7])
+def test_dead_line_as_the_command_tells_it(case: Case, retries: int, tmp_path: Path) -> None:
+    dead = replace(case, retries=retries, packets=5)
     file = tmp_path / "dead.yaml"
     file.write_text(dead.scenario)
-    setting = "lines.0.errors.post_fec_ber=0.4"
-    ran = CliRunner().invoke(main, ["run", str(file), "--set", setting, "--json", "--no-trace"])
+    ran = CliRunner().invoke(main, ["run", str(file), "--set", DEAD, "--json", "--no-trace"])
     assert ran.exit_code == 1
     given = json.loads(ran.stdout)
     assert given["status"] == "incomplete"
-    assert given["simulated_s"] == error_ps / 1e12
+    assert given["simulated_s"] == (dead.packet_ps + (retries + 1) * dead.timer_ps) / 1e12
     assert "queue pair write went into error" in given["reason"]
 
 

@@ -389,7 +389,11 @@ def _why_stuck(network: Network) -> str:
     when = show_time(int(pairs["error_ps"][first]))
     timeouts = int(pairs["local_ack_timeout_err"][first])
     others = f"; {len(broken) - 1} more did" if len(broken) > 1 else ""
+    row = pairs[first]
+    why = f"its retries used up: {row['retries_used']} without progress"
+    if row["over_budget"]:
+        why = f"its retry budget used up: {row['period_retries']} within a period"
     return (
-        f"queue pair {network.queue_pair_names[first]} went into error at {when}, its retries "
-        f"({pairs['retries'][first]}) used up, {timeouts} ACK timeouts in all{others}"
+        f"queue pair {network.queue_pair_names[first]} went into error at {when}, {why}, "
+        f"{timeouts} ACK timeouts in all{others}"
     )

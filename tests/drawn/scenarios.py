@@ -84,7 +84,7 @@ def recovery(draw: st.DrawFn) -> dict[str, Any]:
     drawn: dict[str, Any] = {}
     if draw(st.booleans()):
         drawn["retransmission"] = "selective-repeat"
-        drawn["out_of_order"] = draw(st.just("auto") | st.integers(1, 40))
+        drawn["out_of_order"] = draw(st.just(0) | st.integers(1, 40))
     if draw(st.booleans()):
         drawn["first_timeout"] = draw(st.integers(1, 4))
     if draw(st.booleans()):
@@ -210,6 +210,13 @@ def traffic(draw: st.DrawFn, hosts: dict[str, int]) -> list[dict[str, Any]]:
             beside = {"name": f"b{k}", "from": source, "to": target, "queue_pairs_of": f"t{k}"}
             beside["start"] = draw(some_time(300_000))
             rows.append(beside | {"bytes": draw(some_bytes(1, 90_000)), "message": "20 kB"})
+        if draw(st.integers(0, 2)) == 0:
+            # Several at once on one queue pair: one ACK may acknowledge all of them.
+            at_once = {"from": source, "to": target, "queue_pairs_of": f"t{k}"}
+            for name in (f"h{k}", f"i{k}"):
+                rows.append(at_once | {"name": name, "bytes": draw(some_bytes(1, 20_000))})
+            last = {"name": f"j{k}", "after": [f"i{k}.sent"], "bytes": "40 kB"}
+            rows.append(at_once | last)
     return rows
 
 

@@ -6,16 +6,18 @@ from statistics import mean, stdev
 
 from scipy.stats import t as student
 
+from validation.compared import shown
 from validation.runs import Trial
+from wanrdma.kernels.tables import GO_BACK, TIMEOUT
 from wanrdma.theory import frame_loss, realised_go_back_n_efficiency
 
 PACKET_BYTES, FIRST_BYTES, ACK_BYTES = 4178, 4194, 86
-EXPOSED_BYTES = 4158  # a frame without preamble and gap
+EXPOSED_BYTES, ACK_EXPOSED_BYTES = 4158, 66  # frames without preamble and gap
 MESSAGE_PACKETS = 16  # 64 KiB
 CABLES_PS = 2 * 2 * 4_900  # two cables of 2 m
 TIMER_PS = 4_096_000 * 2**14  # perftest's exponent
-SEEDS = (1, 2, 3, 4, 5)
 FULL_PACKETS = 2**20  # 4 GiB
+RATIOS = (1e-10, 1e-9, 1e-8)
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Point:
     table: float
     line_gbps: int = 400
 
-    def __str__(self) -> str:
-        return f"{self.distance_km}km-{self.nic_gbps}G-{self.post_fec_ber:g}"
+    @property
+    def conditions(self) -> str:
+        return f"{self.distance_km} km, {self.nic_gbps} Gb/s, BER {shown(self.post_fec_ber)}"
 
     @property
     def settings(self) -> list[str]:
@@ -75,6 +78,7 @@ class Errored:
     packets: int
     go_backs: int  # NAKs acted on
     timeouts: int
+    lost_again: tuple[int, ...]  # PSNs of the packets whose timer ran out after a NAK for them
     sending_ps: int  # what the packets need once each, at the NIC's rate
     resending_ps: int  # what came on top, until the last delivery
 
@@ -94,6 +98,17 @@ class Errored:
         )
 
 
+def lost_again(trial: Trial) -> tuple[int, ...]:
+    """Find the timeouts of packets that a NAK had asked for: their retransmission was lost."""
+    asked, found = -1, []
+    for row in trial.tables.log_rows():
+        if row["kind"] == GO_BACK:
+            asked = row["about"]
+        if row["kind"] == TIMEOUT and row["about"] == asked:
+            found.append(int(asked))
+    return tuple(found)
+
+
 @cache
 def run(point: Point, seed: int, packets: int = FULL_PACKETS) -> Errored:
     """Run perftest. From first bit to last delivery it takes sending, resending and the way there.
@@ -101,6 +116,7 @@ def run(point: Point, seed: int, packets: int = FULL_PACKETS) -> Errored:
     The steady goodput would do as well, but for a loss of the very first packet.
     """
     trial = Trial("perftest", *point.settings, f"traffic.0.bytes={4096 * packets} B", seed=seed)
+    trial.tables.run["log_first"] = packets  # log all of them
     result = trial.run()
     assert result.status == "completed"
     flow = trial.tables.flows[0]
@@ -108,8 +124,8 @@ def run(point: Point, seed: int, packets: int = FULL_PACKETS) -> Errored:
     reth_bytes = packets // MESSAGE_PACKETS * (FIRST_BYTES - PACKET_BYTES)
     sending_ps = (packets * PACKET_BYTES + reth_bytes) * (8000 // point.nic_gbps)
     resending_ps = time_ps - sending_ps - point.one_way_ps
-    totals = result.totals
-    return Errored(packets, totals["naks"], totals["timeouts"], sending_ps, resending_ps)
+    naks, timeouts = result.totals["naks"], result.totals["timeouts"]
+    return Errored(packets, naks, timeouts, lost_again(trial), sending_ps, resending_ps)
 
 
 @dataclass(frozen=True)
@@ -125,22 +141,15 @@ class Interval:
         quantile = float(student.ppf(0.975, len(values) - 1))
         return cls(mean(values), quantile * stdev(values) / len(values) ** 0.5)
 
-    def __contains__(self, value: float) -> bool:
-        return abs(value - self.mean) <= self.half_width
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f} +- {self.half_width:.4f}"
-
 
 def _row(distance_km: int, gbps: int, *table: float, line_gbps: int = 400) -> list[Point]:
-    ratios = (1e-10, 1e-9, 1e-8)
     return [
         Point(distance_km, gbps, ber, value, line_gbps)
-        for ber, value in zip(ratios, table, strict=True)
+        for ber, value in zip(RATIOS, table, strict=True)
     ]
 
 
-POINTS = [  # DOMAIN 6: km, Gb/s a queue pair; 1e-10, 1e-9, 1e-8
+POINTS = [  # DOMAIN 6: km, Gb/s a queue pair; RATIOS
     *_row(100, 100, 0.990, 0.911, 0.506, line_gbps=100),
     *_row(329, 100, 0.969, 0.757, 0.238, line_gbps=100),
     *_row(329, 400, 0.886, 0.438, 0.072),

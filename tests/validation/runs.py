@@ -67,6 +67,20 @@ class Trial:
         self.result = summarise(self.loaded.scenario, self.network, outcome, self.seed)
         return self.result
 
+    def steady_gbps(self) -> float:
+        """Return the steady goodput of the first row of traffic."""
+        steady_bps = self.result.flows[0].steady_goodput_bps
+        assert steady_bps is not None
+        return steady_bps / 1e9
+
+    def completion_ps(self) -> int:
+        """Return when the first row of traffic, which begins at 0, was delivered to its end."""
+        completion_ps = int(self.tables.operations["delivered_ps"][0])
+        assert self.result.status == "completed"
+        assert self.tables.flows["last_delivery_ps"][0] == completion_ps
+        assert self.result.flows[0].completion_s == completion_ps / 1e12
+        return completion_ps
+
     @property
     def probes(self) -> Any:
         """Every departure and arrival of a probed run, a site after the other, in order."""

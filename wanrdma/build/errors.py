@@ -1,7 +1,9 @@
 """From a line's error process to what the kernels draw by (kernels/errors.py)."""
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cache
 
 from ..kernels import tables as kt
 from ..scenario.schema import Errors
@@ -59,6 +61,7 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
     )
 
 
+@cache
 def _log_survival(process: str, ratio: float, together: int) -> float:
     """Return ln(1 - probability) that a bit, a packet or a block of codewords is bad."""
     if process in ("bits", "packets"):
@@ -88,10 +91,16 @@ def ratios_over_time(errors: Errors) -> list[tuple[int, float | None]]:
         if threshold is not None:
             spells += _spells_down(given, threshold, hold_ps)
     marks.update(began for began, _ in spells)
+    given_at = [time for time, _ in given]
+    spells.sort()
     over_time: list[tuple[int, float | None]] = []
+    down_until = k = 0
     for time in sorted(marks):
-        ratio_then = next(ratio for since, ratio in reversed(given) if since <= time)
-        if any(began <= time < ended for began, ended in spells):
+        ratio_then = given[bisect_right(given_at, time) - 1][1]
+        while k < len(spells) and spells[k][0] <= time:
+            down_until = max(down_until, spells[k][1])
+            k += 1
+        if time < down_until:
             ratio_then = None
         if not over_time or over_time[-1][1] != ratio_then:
             over_time.append((time, ratio_then))

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..kernels import tables as kt
-from ..scenario.schema import Nic
+from ..scenario.schema import MOST_REORDER, Nic
 from ..theory import ack_timeout_ps, auto_window_packets
 from .topology import Topology
 
@@ -39,9 +39,7 @@ def reorder_packets(sender: Nic, receiver: Nic, window: int) -> int:
     """Return how many packets may be outstanding for a receiver to hold; 0: go-back-N."""
     if sender.retransmission == "go-back-n":
         return 0
-    if receiver.out_of_order == "auto":
-        return math.ceil(window / sender.mtu) + 1
-    return receiver.out_of_order
+    return receiver.out_of_order or min(MOST_REORDER, math.ceil(window / sender.mtu))
 
 
 def sender_settings(nic: Nic, receiver: Nic, topology: Topology, path: list[int]) -> Row:
@@ -55,6 +53,7 @@ def sender_settings(nic: Nic, receiver: Nic, topology: Topology, path: list[int]
         "reth_bytes": nic.framing.reth,
         "timeout_ps": timeout_ps(nic),
         "first_timeout_ps": first_timeout if first_timeout < timeout_ps(nic) else 0,
+        "is_adaptive": 0 < first_timeout < timeout_ps(nic),
         "retries": nic.retries - nic.last_retry_is_fatal,
         "budget_retries": budget.retries if budget else 0,
         "budget_ps": budget.period if budget else 0,

@@ -205,11 +205,12 @@ def _add_line(topology: Topology, index: int, line: Line) -> None:
     topology.lines_between[a, b].append(index)
     topology.lines_between[b, a].append(index)
     ends = [_line_end(topology, index, line, site) for site in (a, b)]
+    errors = error_process(line.errors, line.rate.ps_per_byte)
     for _ in range(line.rate.count):
         both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, line.way_ps, index)
         for site, port in zip((a, b), both, strict=True):
             port.is_line = True
-            port.errors = error_process(line.errors, port.ps_per_byte)
+            port.errors = errors
             port.notifies = line.otn.error_notification
             fabric = topology.scenario.sites[site].fabric
             if line.otn.flow_control == "none":
@@ -261,8 +262,7 @@ def _automatic_xoff(topology: Topology, name: str, limit: int, port: Port) -> in
     headroom = _worst_headroom_bytes(topology, port)
     if limit < headroom:
         text = (
-            f"{name} ({show_bytes(limit)}) at {topology.nodes[port.node]} is below the worst-case "
-            "headroom "
+            f"{name} ({show_bytes(limit)}) is below the worst-case headroom "
             f"({show_bytes(headroom)}): what is meant to be lossless may be dropped"
         )
         if text not in topology.warnings:

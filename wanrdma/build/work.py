@@ -7,6 +7,7 @@ become two operations that feed each other: the data, and the small messages tha
 from dataclasses import dataclass, field
 from itertools import chain
 
+from ..errors import Problem, ScenarioError
 from ..scenario.schema import Nic, Scenario, Work
 from ..scenario.units import show_time
 from ..theory import ack_timeout_ps
@@ -15,6 +16,7 @@ from .settings import Row
 from .topology import Topology, find_path, reverse_path
 
 Host = tuple[str, int]
+MOST_HELD_PACKETS = 2**27  # 16 B each
 MAX_MESSAGE_BYTES = 2**31  # InfiniBand specification: longest RDMA message
 
 
@@ -81,6 +83,17 @@ def plan_work(scenario: Scenario, topology: Topology, seed: int) -> WorkPlan:
         planner.add_row(work)
     for work in scenario.traffic:
         planner.add_dependencies(work)
+    held = sum(qp.responder["reorder_packets"] for qp in planner.plan.queue_pairs)
+    if held > MOST_HELD_PACKETS:
+        raise ScenarioError(
+            [
+                Problem(
+                    f"selective-repeat would keep room for {held:,} packets in all; at most "
+                    f"{MOST_HELD_PACKETS:,}: give fewer queue pairs, or out_of_order",
+                    key="nic.retransmission",
+                )
+            ]
+        )
     return planner.plan
 
 

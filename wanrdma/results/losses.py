@@ -22,7 +22,8 @@ class Stall:
 
     ``packet``: number of the oldest packet without an ACK then. ``began_s``: when the queue pair
     last moved; ``noticed_s``: when its sender learnt of the loss, ``noticed_by`` a NAK or its ACK
-    timer (timeout); ``ended_s``: when it moved again, None if it never did. ``naks`` and
+    timer (timeout); ``ended_s``: when it moved again, None if it had not when the run ended;
+    ``gave_up``: it never will, it is in error. ``naks`` and
     ``timeouts`` count what came in between: a timeout after a NAK is a retransmission lost too.
     """
 
@@ -32,6 +33,7 @@ class Stall:
     noticed_s: float
     ended_s: float | None
     stalled_s: float
+    gave_up: bool
     noticed_by: str
     naks: int
     timeouts: int
@@ -66,7 +68,8 @@ def losses(network: Network) -> Losses:
     tables = network.tables
     by_nak = int(tables.requesters["lost_by_nak"].sum())
     by_timeout = int(tables.requesters["local_ack_timeout_err"].sum())
-    lost = int(tables.ports["rx_crc_errors"].sum() - tables.ports["lost_pause"].sum())
+    ports = tables.ports
+    lost = int((ports["rx_crc_errors"] - ports["lost_pause"] - ports["lost_notices"]).sum())
     lost += int(tables.lanes["drops_congestion"].sum())
     return Losses(
         noticed_by_nak=by_nak,
@@ -108,6 +111,7 @@ def costliest(network: Network, most: int) -> tuple[Stall, ...]:
 
 
 def _stall(network: Network, row: Any) -> Stall:
+    pairs = network.tables.requesters
     return Stall(
         queue_pair=network.queue_pair_names[row["queue_pair"]],
         packet=int(row["packet"]),
@@ -115,6 +119,7 @@ def _stall(network: Network, row: Any) -> Stall:
         noticed_s=int(row["noticed_ps"]) / PS_PER_S,
         ended_s=None if row["ended_ps"] == kt.NOWHERE else int(row["ended_ps"]) / PS_PER_S,
         stalled_s=int(row["time_ps"] - row["began_ps"]) / PS_PER_S,
+        gave_up=bool(row["ended_ps"] == kt.NOWHERE and pairs["in_error"][row["queue_pair"]]),
         noticed_by=NOTICED_BY[int(row["by"])],
         naks=int(row["naks"]),
         timeouts=int(row["timeouts"]),

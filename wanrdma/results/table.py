@@ -39,7 +39,10 @@ MEANINGS = {
         "timeouts",
         "ACK timers that ran out: a loss without a NAK, or a timer below the RTT",
     ),
-    "qp_errors": ("queue pair errors", "queue pairs that used up their retries and gave up"),
+    "qp_errors": (
+        "queue pair errors",
+        "queue pairs that used up their retries, all or those of a period",
+    ),
     "pause_frames": ("PFC frames", "stop and go-on frames, sent by buffers that filled"),
 }
 
@@ -227,10 +230,17 @@ def _loss_table(result: RunResult) -> Table | None:
             stall.queue_pair,
             _count(stall.packet),
             _seconds(stall.began_s),
-            _seconds(stall.stalled_s) + ("" if stall.ended_s is not None else ", for ever"),
+            _how_long(stall),
             _how_noticed(stall),
         )
     return table
+
+
+def _how_long(stall: Stall) -> str:
+    text = _seconds(stall.stalled_s)
+    if stall.ended_s is not None:
+        return text
+    return f"{text}, gave up" if stall.gave_up else f"{text} so far"
 
 
 def _how_noticed(stall: Stall) -> str:

@@ -403,7 +403,9 @@ def _loss_variables(network: Network) -> Iterator[Variable]:
             "flag_meanings": " ".join(NOTICED_BY.values()),
         },
     )
-    yield of_stall("ended", _times_s(rows["ended_ps"]), "s", "when it moved again; NaN: never")
+    yield of_stall(
+        "ended", _times_s(rows["ended_ps"]), "s", "when it moved again; NaN: not in this run"
+    )
     yield of_stall("naks", rows["naks"], "1", "NAKs acted on in between")
     yield of_stall("timeouts", rows["timeouts"], "1", "expiries of the ACK timer in between")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import Problem
 from .found import Place
+from .units import MOST_TIME_PS, PS_PER_S
 
 MOST_ROWS = 5000
 MOST_CSV_BYTES = 512 * 1024
@@ -26,6 +27,8 @@ def put_in(tree: Any, origin: str) -> list[tuple[Problem, Place]]:
     for place in series_files(tree):
         _, i, *_ = place
         errors = tree["lines"][i]["errors"]
+        if not isinstance(errors["series"], str):
+            continue  # an alias of one that has been read
         path = Path(origin).parent / errors["series"]
         rows, problem = _read(path)
         if problem is not None:
@@ -47,6 +50,9 @@ def series_files(tree: Any) -> list[Place]:
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], Problem | None]:
     try:
+        if not path.is_file():
+            what = "is no plain file" if path.exists() else "no such file"
+            return [], Problem(f"cannot be read: {what}", str(path))
         with path.open("rb") as file:
             data = file.read(MOST_CSV_BYTES + 1)
         if len(data) > MOST_CSV_BYTES:
@@ -54,17 +60,22 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], Problem | None]:
         written = list(csv.reader(data.decode("utf-8-sig").splitlines(), strict=True))
     except OSError as error:
         return [], Problem(f"cannot be read: {(error.strerror or str(error)).lower()}", str(path))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:  # no name of a file, or no text
         return [], Problem(f"is no CSV file in UTF-8: {error}", str(path))
-    rows = []
+    rows: list[dict[str, Any]] = []
+    last_ps = -1
     for number, cells in enumerate(written, 1):
-        if not cells or (number == 1 and not _is_number(cells[0])):
+        if not cells or (number == 1 and not any(_number(cell) is not None for cell in cells)):
             continue  # an empty line, or the names of the columns
         row = _row(cells)
         if row is None:
-            said = f"got {','.join(cells)[:60]!r}; a row is a time in seconds and a ratio or 'down'"
-            return [], Problem(said, str(path), number, 1)
-        rows.append(row)
+            said = f"got {','.join(cells)[:60]!r}; a row is a time in seconds and a ratio below 1, "
+            return [], Problem(said + "or 'down'", str(path), number, 1)
+        at_ps = row.pop("at_ps")
+        if at_ps <= last_ps:
+            return [], Problem("its time must come after the one before it", str(path), number, 1)
+        last_ps = at_ps
+        rows.append({"at": f"{at_ps} ps"} | row)
     if not rows:
         return [], Problem("has no rows; a row is a time in seconds and a ratio", str(path))
     if len(rows) > MOST_ROWS:
@@ -73,17 +84,19 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], Problem | None]:
 
 
 def _row(cells: list[str]) -> dict[str, Any] | None:
-    if len(cells) != 2 or not _is_number(cells[0]):
+    """Return the time and the ratio of a row; None if it is none."""
+    at_s = _number(cells[0])
+    if len(cells) != 2 or at_s is None or not 0 <= at_s * PS_PER_S <= MOST_TIME_PS:
         return None
-    at = {"at": f"{cells[0].strip()} s"}
+    at = {"at_ps": round(at_s * PS_PER_S)}
     if cells[1].strip().lower() == DOWN:
         return at | {"down": True}
-    return at | {"ratio": float(cells[1])} if _is_number(cells[1]) else None
+    ratio = _number(cells[1])
+    return at | {"ratio": ratio} if ratio is not None and 0 <= ratio < 1 else None
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
     try:
-        float(text)
+        return float(text) if "_" not in text else None
     except ValueError:
-        return False
-    return True
+        return None

@@ -58,10 +58,11 @@ def _lines(sites: Mapping[str, "Site | None"], lines: Sequence["Line | None"]) -
 def merged_nic(common: "Nic", site: "Nic") -> "Nic":
     """Lay what a site gives over the scenario's NIC settings."""
     changes = {key: getattr(site, key) for key in site.model_fields_set}
-    for part in {"framing", "dcqcn"} & changes.keys():
-        own = getattr(site, part)
-        given = {key: getattr(own, key) for key in own.model_fields_set}
-        changes[part] = getattr(common, part).model_copy(update=given)
+    for part in {"framing", "dcqcn", "retry_budget"} & changes.keys():
+        own, shared = getattr(site, part), getattr(common, part)
+        if own is not None and shared is not None:
+            given = {key: getattr(own, key) for key in own.model_fields_set}
+            changes[part] = shared.model_copy(update=given)
     return common.model_copy(update=changes)
 
 
@@ -87,6 +88,10 @@ def _pacing(sites: Mapping[str, "Site | None"], nic: "Nic | None") -> Iterator[F
         if site is None:
             continue
         merged = merged_nic(nic, site.nic)
+        if merged.pacing is None and merged.congestion_control == "pacing":
+            own = ("sites", name) if "congestion_control" in site.nic.model_fields_set else ()
+            yield Found([(*own, "nic", "congestion_control")], "needs a rate: give nic.pacing")
+            return
         if merged.pacing is not None and merged.congestion_control != "pacing":
             own = ("sites", name) if site.nic.pacing is not None else ()
             places: list[Place] = [(*own, "nic", "pacing"), ("nic", "congestion_control")]

@@ -103,6 +103,17 @@ def _short_forms(parts: dict[str, Schema]) -> None:
     fabric = parts["Fabric"]["properties"]
     for key in ("pfc", "ecn"):
         fabric[key]["anyOf"] = [{"const": "none"}, *fabric[key]["anyOf"]]
+    budget = parts["Nic"]["properties"]["retry_budget"]
+    budget["anyOf"] = [{"const": "none"}, *budget["anyOf"]]
+    slots = parts["Slots"]
+    slots["anyOf"] = [{"required": slots.pop("required")}, {"required": ["preset"]}]
+    library = next(
+        one["enum"] if "enum" in one else [one["const"]]
+        for one in slots["properties"]["preset"]["anyOf"]
+        if "enum" in one or "const" in one
+    )
+    work = parts["Work"]["properties"]["slots"]
+    work["anyOf"] = [*work["anyOf"], {"enum": library}]
     site = parts["Site"]
     site["properties"]["fabric"] = {
         "description": site["properties"]["fabric"]["description"],

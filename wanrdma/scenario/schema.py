@@ -50,6 +50,8 @@ MOST_QUEUE_PAIRS = 65_536
 """From one host to another."""
 MOST_LATENCY_PS = 10**12
 """A second: more is a slip."""
+MOST_PERIOD_PS = 24 * 3600 * 10**12
+"""A day."""
 MOST_CABLE_M = 100e3
 MOST_DELAY_PS_PER_M = 1e6
 """A millisecond a kilometre, two hundred times that of glass."""
@@ -243,6 +245,7 @@ class RetryBudget(Section):
         source="assumed: WinOF-2's default was not found",
         unit="ps",
         gt=0,
+        le=MOST_PERIOD_PS,
     )
 
 
@@ -327,12 +330,14 @@ class Nic(Section):
         "'selective-repeat': the receiver holds it, the sender fills the gaps.",
         source="published: ConnectX's factory setting is go-back-N",
     )
-    out_of_order: Annotated[int, Field(ge=1, le=MOST_REORDER)] | Literal["auto"] = _figure(
-        "auto",
+    out_of_order: int = _figure(
+        0,
         "Packets that may be outstanding, so that the receiver can hold what comes out of order "
-        "(selective-repeat); 'auto': as many of full size as the window has.",
+        "(selective-repeat); 0: as many of full size as the window has.",
         source="derived: the window",
         unit="packet",
+        ge=0,
+        le=MOST_REORDER,
     )
     slow_restart: int = _figure(
         0,
