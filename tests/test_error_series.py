@@ -8,7 +8,7 @@ from small_scenarios import line, scenario
 
 from wanrdma import engine
 from wanrdma.build import build
-from wanrdma.build.errors import ratios_over_time
+from wanrdma.build.errors import error_process, ratios_over_time
 from wanrdma.errors import ScenarioError
 from wanrdma.kernels import tables as kt
 from wanrdma.scenario import load, loads
@@ -107,6 +107,18 @@ def test_a_line_comes_back_with_the_ratio_that_it_has_then():
     assert own.tolist() == [(1 * MS, math.log1p(-0.5)), (2 * MS, 0.0)]
 
 
+def test_ofec_corrects_all_up_to_its_threshold_and_nothing_above():
+    """Open ROADM's oFEC: 2.0e-2 before it leave less than 1e-15."""
+    for ratio, log_survival in ((2.0e-2, None), (2.01e-2, -math.inf)):
+        errors = {"process": "pre-fec", "fec": "ofec", "pre_fec_ber": ratio}
+        process = error_process(Errors.model_validate(errors), 20)
+        assert (process and process.log_survival) == log_survival
+    series = [at(1, 2.5e-2), at(2, 1e-3)]
+    drifting = {"process": "pre-fec", "fec": "ofec", "pre_fec_ber": 1e-3, "series": series}
+    process = error_process(Errors.model_validate(drifting), 20)
+    assert process.changes == [(1 * MS, -math.inf), (2 * MS, 0.0)]
+
+
 # A CSV file beside the scenario
 
 
@@ -157,6 +169,8 @@ def test_a_csv_file_that_cannot_be_used(tmp_path, text, said):
         ("series: [{at: 1 ms, ratio: 0.1, down: true}]", "give a ratio, or down: true"),
         ("series: [{at: 1 ms, ratio: 0.6}]", "must be below 0.5"),
         ("process: gilbert-elliott\n      signal_fail: 1e-3", "no effect with gilbert-elliott"),
+        ("interleaved: true", "interleaved: got true; allowed: auto, 1, 2, 4, 8"),
+        ("fec: ofec", "fec has no effect with process 'bits'"),
     ],
 )
 def test_what_does_not_fit_is_refused(errors, said):

@@ -54,6 +54,31 @@ def test_it_takes_the_built_in_scenarios(name):
     CHECKER.validate(read(catalogue.read(name)))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nic: {retry_budget: none, preset: connectx-sr}\n",
+        "nic: {retry_budget: {retries: 3}, congestion_control: pacing, pacing: 10 Gbps}\n",
+    ],
+)
+def test_it_takes_what_nics_can_be_set_to(text):
+    CHECKER.validate(with_key(text))
+
+
+@pytest.mark.parametrize(
+    ("slots", "fits"),
+    [
+        ("nccl-2.23", True),
+        ("{preset: nccl-2.23, count: 2}", True),
+        ("{count: 2, bytes: 1 MiB}", True),
+        ("{count: 2}", False),
+        ("nope", False),
+    ],
+)
+def test_it_takes_a_librarys_slots(slots, fits):
+    assert CHECKER.is_valid(read(PLAIN.replace("4 GiB}", f"4 GiB, slots: {slots}}}"))) == fits
+
+
 @settings(deadline=None, max_examples=50)
 @given(scenarios())
 def test_it_takes_drawn_scenarios(drawn):

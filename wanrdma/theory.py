@@ -10,6 +10,7 @@ PFC_FRAME_BYTES = 84
 SYMBOL_BITS, CODEWORD_SYMBOLS, DATA_SYMBOLS = 10, 544, 514  # RS(544,514), "KP4"
 CORRECTABLE_SYMBOLS = (CODEWORD_SYMBOLS - DATA_SYMBOLS) // 2
 DELIVERED_CODEWORD_BITS = SYMBOL_BITS * DATA_SYMBOLS
+OFEC_THRESHOLD = 2.0e-2  # Open ROADM MSA, W-port specification: below it 1e-15 is left at most
 LEAST_BER = 1e-30  # what is left of it is 0 in floating point
 PS_PER_BYTE_100G = 80
 TIMEOUT_UNIT_PS = 4_096_000  # InfiniBand specification: 4.096 us x 2^n

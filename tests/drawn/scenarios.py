@@ -138,6 +138,8 @@ def errors(draw: st.DrawFn) -> dict[str, Any]:
         "bad_time": draw(st.sampled_from(["1 us", "5 us"])),
     }
     ratio = draw(st.sampled_from(ratios))
+    if process == "pre-fec" and draw(st.booleans()):
+        times["fec"] = "ofec"
     if process == "gilbert-elliott":
         times["post_fec_ber"] = draw(st.sampled_from([0, 1e-6]))
     drawn = {"process": process, key: ratio, "interleaved": together} | times

@@ -9,6 +9,7 @@ from ..kernels import tables as kt
 from ..scenario.schema import Errors
 from ..theory import (
     DELIVERED_CODEWORD_BITS,
+    OFEC_THRESHOLD,
     failed_codewords,
     interleaved_codewords,
     uncorrected_codewords,
@@ -49,7 +50,10 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
     wished = errors.interleaved
     together = interleaved_codewords(ps_per_byte) if wished == "auto" else wished
     (_, at_first), *later = [
-        (time_ps, DOWN if ratio is None else _log_survival(errors.process, ratio, together))
+        (
+            time_ps,
+            DOWN if ratio is None else _log_survival(errors.process, errors.fec, ratio, together),
+        )
         for time_ps, ratio in ratios_over_time(errors)
     ]
     if at_first == 0 and not later:
@@ -62,12 +66,14 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
 
 
 @cache
-def _log_survival(process: str, ratio: float, together: int) -> float:
+def _log_survival(process: str, fec: str, ratio: float, together: int) -> float:
     """Return ln(1 - probability) that a bit, a packet or a block of codewords is bad."""
     if process in ("bits", "packets"):
         return math.log1p(-ratio)
     if ratio == 0:
         return 0.0
+    if fec == "ofec":
+        return 0.0 if ratio <= OFEC_THRESHOLD else DOWN
     share = failed_codewords if process == "codewords" else uncorrected_codewords
     failed = share(ratio)
     return together * math.log1p(-failed) if failed < 1 else DOWN

@@ -91,6 +91,13 @@ def _later(*values: str) -> BeforeValidator:
     return BeforeValidator(refuse)
 
 
+def _whole(value: object) -> object:
+    """Refuse what Python takes for a whole number that it equals: true, 2.0."""
+    if isinstance(value, bool | float):
+        raise ValueError(f"got {str(value).lower()}")
+    return value
+
+
 def _refuse(problems: list[Found]) -> None:
     """Raise all ``problems`` of a model at once; ``load`` gives each its place in the file."""
     if problems:
@@ -707,11 +714,16 @@ class Errors(Section):
     )
     pre_fec_ber: float = _figure(
         0.0,
-        "Bit error ratio before the FEC, each bit for itself, which RS(544,514) corrects "
-        "(pre-fec).",
+        "Bit error ratio before the FEC, each bit for itself (pre-fec).",
         source="assumed: a clean line",
         ge=0,
         lt=0.5,
+    )
+    fec: Literal["kp4", "ofec"] = _figure(
+        "kp4",
+        "The FEC that corrects pre_fec_ber (pre-fec). 'kp4': RS(544,514). 'ofec': Open ROADM's, "
+        "for long lines; up to 2.0e-2 it leaves nothing, above it nothing passes.",
+        source="published: Open ROADM's threshold; that it is a step is assumed",
     )
     packet_loss: float = _figure(
         0.0,
@@ -720,7 +732,7 @@ class Errors(Section):
         ge=0,
         lt=1,
     )
-    interleaved: Literal["auto", 1, 2, 4, 8] = _figure(
+    interleaved: Annotated[Literal["auto", 1, 2, 4, 8], BeforeValidator(_whole)] = _figure(
         "auto",
         "Codewords that share their stretch of the line, so that one that fails damages what all "
         "carry (codewords, pre-fec); 'auto': 1 up to 100G, 2 up to 400G, 4 above.",
@@ -804,6 +816,9 @@ class Errors(Section):
                 if key not in own and getattr(self, key) > 0
             ]
         )
+        if self.fec != "kp4" and self.process != "pre-fec":
+            text = f"fec has no effect with process {self.process!r}; write process: pre-fec"
+            _refuse([Found([("fec",), ("process",)], text)])
         return self
 
     @model_validator(mode="after")
