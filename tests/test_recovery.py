@@ -63,8 +63,8 @@ def test_adaptive_retransmission_sends_each_request_five_times_at_40_ms():
 def test_a_connectx_gives_up_when_it_was_measured_to(exponent, retries, low_s, high_s):
     """A ConnectX-6 at factory settings, one WRITE to a peer that does not answer.
 
-    The doubling of the short timers is calibrated to the same measurements (nics/connectx-gbn),
-    and up to 6 % late at 17.
+    The doubling of the short timers is calibrated to the same measurements (see the preset), and up
+    to 6 % late at 17.
     """
     trial = Trial(
         TWO_SITES,

@@ -23,7 +23,11 @@ SlotsName = Literal["nccl-2.23"]
 def names() -> list[str]:
     """List the presets, in alphabetical order."""
     folder = files(__package__).joinpath("nics")
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
 
 
 @cache
