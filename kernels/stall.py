@@ -15,19 +15,18 @@ STALL_ROWS_AN_EVENT = 2  # a NAK may end one by progress, and one by an error
 def notice_loss(run, q, by, now_ps):
     """Note that queue pair q learns of a loss, by a NAK or the ACK timer."""
     qp = get_requester(run, q)
-    if not qp.is_stalled:
+    opens = not qp.is_stalled
+    if opens:
         qp.is_stalled = 1
         qp.stall_by = by
         qp.stall_packet = qp.oldest
         qp.stall_noticed_ps = now_ps
         qp.stall_naks = 0
         qp.stall_timeouts = 0
-        if by == BY_NAK:
-            qp.lost_by_nak += 1
-    elif by == BY_NAK and qp.is_selective:
-        qp.lost_by_nak += 1
     if by == BY_NAK:
         qp.stall_naks += 1
+        if opens or qp.is_selective:  # go-back-N: another NAK is of the same loss
+            qp.lost_by_nak += 1
     else:
         qp.stall_timeouts += 1
 

@@ -1,6 +1,7 @@
 """Events, ports and links: frames are served, damaged, stored, forwarded and paused."""
 
 import heapq
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum, auto
@@ -44,7 +45,7 @@ class Phase(IntEnum):
     SERVICE = auto()  # 5
 
 
-class Network:
+class Network(ABC):
     """The events of one run; what hosts do with packets is the Emulator's."""
 
     def __init__(self, twin: Twin, drop: Drop | None = None):
@@ -58,13 +59,13 @@ class Network:
 
     # What a host does
 
+    @abstractmethod
     def next_of_host(self, lane: Lane) -> Packet | None:
         """Take a data packet of a queue pair of this lane, if one can send."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver(self, packet: Packet) -> None:
         """Take in a packet that has come to its host."""
-        raise NotImplementedError
 
     # Events
 

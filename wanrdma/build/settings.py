@@ -86,7 +86,8 @@ def rate_settings(nic: Nic, ps_per_byte: int) -> Row:
     if nic.congestion_control == "none":
         return {}
     if nic.congestion_control == "pacing":
-        rate_bps = line_bps if nic.pacing is None else min(line_bps, int(nic.pacing.bps))
+        assert nic.pacing is not None  # the schema's checks refuse it
+        rate_bps = min(line_bps, int(nic.pacing.bps))
         return {"rate_control": kt.FIXED, "line_bps": line_bps, "rate_bps": rate_bps}
     dcqcn = nic.dcqcn
     return {
