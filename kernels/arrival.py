@@ -7,12 +7,13 @@ import numpy as np
 
 from .access import get_lane, get_near, get_packet, get_port
 from .calendar import push_arrival
-from .jit import jit, jit_in_place, jit_inlined
+from .jit import jit, jit_apart, jit_in_place, jit_inlined
 from .line import take_from_line
 from .log import log
 from .notice import request_notice
 from .packets import give_back, leave_flight
 from .pfc import pause_if_full, receive_pause_frame
+from .pool import REFUSED, STORED, STORED_ABOVE_XOFF, admit
 from .port import enter_egress
 from .probe import record
 from .random import ecn_stream, uniform
@@ -26,7 +27,9 @@ from .tables import (
     DATA,
     DROP_CONGESTION,
     DROP_ERROR,
+    DROP_LINE,
     ECN_MARKED,
+    LOST,
     NAK,
     NOTICE,
     NOWHERE,
@@ -42,10 +45,14 @@ def arrive(run, p, now_ps):
     near = get_near(run, 2 * p)
     egress = np.int64(near.egress)
     sender = np.int64(get_port(run, p).peer)
-    i = take_from_link(run, sender, np.int64(near.packet))
+    i = take_from_link(run, p, sender, np.int64(near.packet))
+    p = np.int64(get_port(run, p).stands_for)
     packet = get_packet(run, i)
     record(run, now_ps, p, i, 1)
-    if packet.flags & DAMAGED:
+    if packet.flags & LOST:
+        lose(run, p, i)
+        give_back(run, i)
+    elif packet.flags & DAMAGED:
         get_port(run, p).rx_crc_errors += 1
         log(run, get_port(run, p).rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
         if packet.kind == PFC:
@@ -71,12 +78,25 @@ def arrive(run, p, now_ps):
             forward(run, p, egress, i)
 
 
+@jit_apart
+def lose(run, p, i):
+    """Count packet i, which would have come to port p, but was lost with its line."""
+    port = get_port(run, p)
+    packet = get_packet(run, i)
+    port.lost_on_line += 1
+    log(run, port.lost_on_line, DROP_LINE, p, np.int64(packet.queue_pair))
+    if packet.kind == PFC:
+        port.lost_pause += 1
+    if packet.kind == NOTICE:
+        port.lost_notices += 1
+
+
 @jit_inlined
-def take_from_link(run, sender, i):
-    """Take the first frame from the link that leaves from a port, and announce the next one."""
-    port = get_port(run, sender)
+def take_from_link(run, p, sender, i):
+    """Take the first frame from the link that ends at port p, and announce the next one."""
     if i == NOWHERE:
-        return take_from_line(run, np.int64(port.line))
+        return take_from_line(run, np.int64(get_port(run, p).line_in))
+    port = get_port(run, sender)
     leave_flight(run, port, i)
     following = np.int64(port.flight_head)
     if following != NOWHERE:
@@ -110,9 +130,14 @@ def forward(run, ingress, egress, i):
     stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
     settle_ingress(run, entered)
     settle(run, egress, run.now_ps)
-    lossless = entered.ingress_limit_bytes > 0
-    if lossless:
-        if entered.ingress_bytes + stored > entered.ingress_limit_bytes:
+    if lane.is_storm and get_port(run, egress).watch_drops:
+        lane.drops_watchdog += 1
+        give_back(run, i)
+        return
+    how = STORED
+    if entered.ingress_limit_bytes > 0:
+        how = admit(run, entered, stored)
+        if how == REFUSED:
             entered.drops_congestion += 1
             entered.episode_drop_bytes += stored
             entered.missing_bytes = max(entered.missing_bytes, entered.episode_drop_bytes)
@@ -125,12 +150,13 @@ def forward(run, ingress, egress, i):
         log_drop(run, lane, egress * PRIORITIES + priority, i)
         give_back(run, i)
         return
+    else:
+        entered.ingress_bytes += stored
+        entered.max_ingress_bytes = max(entered.max_ingress_bytes, entered.ingress_bytes)
     if lane.ecn_max_bytes > 0 and packet.kind == DATA and mark(run, egress, lane):
         packet.flags |= ECN_MARKED
         lane.ecn_marked += 1
-    entered.ingress_bytes += stored
-    entered.max_ingress_bytes = max(entered.max_ingress_bytes, entered.ingress_bytes)
-    if lossless and entered.ingress_bytes > entered.xoff_bytes:
+    if how == STORED_ABOVE_XOFF:
         pause_if_full(run, entered_index)
     enter_egress(run, egress, i, entered_index)
 

@@ -28,7 +28,8 @@ from .jit import jit, jit_inlined
 from .tables import BUCKETS, NEVER_PS, NOWHERE, PFC, WORD_BITS
 
 # int64 and not literal integers: Numba compiles a function anew for each literal.
-PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, PACE, OPERATION, SERVICE = np.arange(1, 9)
+SCENARIO, PFC_ARRIVAL, PACKET_ARRIVAL, REFRESH, WAKE, ACK_TIMER, PACE, WATCH = np.arange(8)
+OPERATION, SERVICE = np.arange(8, 10)
 KIND_SHIFT = 48
 ENTITY_MASK = (1 << KIND_SHIFT) - 1
 

@@ -8,30 +8,59 @@ import math
 
 import numpy as np
 
-from .access import get_error_change, get_errors, get_port
+from .access import get_error_change, get_errors, get_spell
 from .jit import jit, jit_apart
 from .random import error_stream, uniform
-from .tables import BITS, GILBERT_ELLIOTT, PACKETS, PREAMBLE_AND_GAP_BYTES, PREAMBLE_BYTES
+from .tables import (
+    BITS,
+    DAMAGED,
+    GILBERT_ELLIOTT,
+    LOST,
+    PACKETS,
+    PREAMBLE_AND_GAP_BYTES,
+    PREAMBLE_BYTES,
+)
 
 LONGEST_GAP = 1 << 62
 
 
 @jit_apart
-def hits_frame(run, p, size_bytes, now_ps):
-    """Tell whether the frame is damaged that port p, which has errors, begins to send now."""
+def what_hits(run, p, size_bytes, ps_per_byte, now_ps):
+    """Return what becomes of the frame that is sent from now on by the way of port p: a flag."""
     errors = get_errors(run, p)
+    end_ps = now_ps + size_bytes * ps_per_byte
+    if errors.spell < errors.spell_end and is_down(run, errors, now_ps, end_ps):
+        return LOST
     if errors.change < errors.change_end:
         take_changes(run, errors, now_ps)
+    return DAMAGED if hits_frame(run, p, size_bytes, ps_per_byte, now_ps) else 0
+
+
+@jit
+def is_down(run, errors, from_ps, to_ps):
+    """Tell whether the line breaks, or is broken, while what is sent in a time is on it."""
+    while errors.spell < errors.spell_end:
+        spell = get_spell(run, errors.spell)
+        if spell.to_ps > from_ps:
+            return spell.from_ps < to_ps
+        errors.spell += 1
+    return False
+
+
+@jit
+def hits_frame(run, p, size_bytes, ps_per_byte, now_ps):
+    """Tell whether a frame is damaged that begins now."""
+    errors = get_errors(run, p)
     if errors.log_survival == -math.inf:
-        return True  # the line is down
+        return True
     process = errors.process
     if process == BITS:
         return hits_one_of(run, p, 8 * (size_bytes - PREAMBLE_AND_GAP_BYTES))
     if process == PACKETS:
         return hits_one_of(run, p, 1)
     if process == GILBERT_ELLIOTT:
-        return hits_in_either_state(run, p, size_bytes, now_ps)
-    return hits_block_of(run, p, size_bytes, now_ps)
+        return hits_in_either_state(run, p, size_bytes, ps_per_byte, now_ps)
+    return hits_block_of(run, p, size_bytes, ps_per_byte, now_ps)
 
 
 @jit
@@ -65,7 +94,7 @@ def hits_one_of(run, p, count):
 
 
 @jit
-def hits_block_of(run, p, size_bytes, now_ps):
+def hits_block_of(run, p, size_bytes, ps_per_byte, now_ps):
     """Tell whether the frame shares a bit with a bad block of line time.
 
     A block is the codewords that are interleaved; if one cannot be corrected, every frame that
@@ -73,8 +102,7 @@ def hits_block_of(run, p, size_bytes, now_ps):
     goes on between frames, so a bad block may hit nothing.
     """
     errors = get_errors(run, p)
-    port = get_port(run, p)
-    begin_ps, end_ps = time_of_bits(port, size_bytes, now_ps)
+    begin_ps, end_ps = time_of_bits(size_bytes, ps_per_byte, now_ps)
     first = begin_ps // errors.block_ps
     last = (end_ps - 1) // errors.block_ps
     if errors.gap < first:
@@ -86,7 +114,7 @@ def hits_block_of(run, p, size_bytes, now_ps):
 
 
 @jit
-def hits_in_either_state(run, p, size_bytes, now_ps):
+def hits_in_either_state(run, p, size_bytes, ps_per_byte, now_ps):
     """Tell whether a bit is bad on a line that is good and bad by turns.
 
     E. N. Gilbert, Bell System Technical Journal 39 (1960), and E. O. Elliott, 42 (1963), there
@@ -95,8 +123,7 @@ def hits_in_either_state(run, p, size_bytes, now_ps):
     one draw: the state after any time hangs on the one before and on nothing else.
     """
     errors = get_errors(run, p)
-    port = get_port(run, p)
-    begin_ps, end_ps = time_of_bits(port, size_bytes, now_ps)
+    begin_ps, end_ps = time_of_bits(size_bytes, ps_per_byte, now_ps)
     if errors.draws == 0:
         enter_state(run, p, draw(run, p) < bad_share(errors), begin_ps)
     elif errors.until_ps <= begin_ps:
@@ -109,7 +136,7 @@ def hits_in_either_state(run, p, size_bytes, now_ps):
     damaged = False
     bits_before = 0
     while True:
-        bits = 8 * (min(errors.until_ps, end_ps) - begin_ps) // port.ps_per_byte
+        bits = 8 * (min(errors.until_ps, end_ps) - begin_ps) // ps_per_byte
         if errors.gap < bits - bits_before:
             damaged = True  # the rest of these does not matter: there may be thousands of bad ones
             errors.gap = draw_gap(run, p)
@@ -138,10 +165,10 @@ def bad_share(errors):
 
 
 @jit
-def time_of_bits(port, size_bytes, now_ps):
+def time_of_bits(size_bytes, ps_per_byte, now_ps):
     """Return when the first bit that is exposed begins and the last one ends."""
-    begin_ps = now_ps + PREAMBLE_BYTES * port.ps_per_byte
-    return begin_ps, begin_ps + (size_bytes - PREAMBLE_AND_GAP_BYTES) * port.ps_per_byte
+    begin_ps = now_ps + PREAMBLE_BYTES * ps_per_byte
+    return begin_ps, begin_ps + (size_bytes - PREAMBLE_AND_GAP_BYTES) * ps_per_byte
 
 
 @jit

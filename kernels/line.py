@@ -11,13 +11,30 @@ from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet
 from .calendar import push_arrival
 from .jit import jit, jit_inlined
 from .packets import give_back, take_any
-from .tables import NOWHERE
+from .tables import LOST, NOWHERE
 
 
 @jit_inlined
 def put_on_line(run, port, i):
-    """Move packet i from the pool to the line that leaves from a port."""
-    line = get_line(run, np.int64(port.line))
+    """Send packet i over the line of a port.
+
+    Where it was another way not long ago, a longer one, what is still on that is not overtaken.
+    """
+    packet = get_packet(run, i)
+    if not packet.flags & LOST:
+        after_last_ps = port.last_arrival_ps + packet.size_bytes * port.ps_per_byte
+        packet.arrival_ps = max(packet.arrival_ps, after_last_ps)
+        port.last_arrival_ps = packet.arrival_ps
+    put_on_way(run, np.int64(port.line), i)
+
+
+@jit_inlined
+def put_on_way(run, line_index, i):
+    """Move packet i from the pool to a line, where none arrives before the one before it."""
+    line = get_line(run, line_index)
+    packet = get_packet(run, i)
+    packet.arrival_ps = max(packet.arrival_ps, line.last_ps)
+    line.last_ps = packet.arrival_ps
     copy_packet(get_packet(run, i), get_on_line(line, line.sent))
     line.sent += 1
     give_back(run, i)

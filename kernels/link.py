@@ -4,12 +4,12 @@ import numpy as np
 
 from .access import get_packet, get_port
 from .calendar import push_arrival
-from .errors import hits_frame
+from .errors import what_hits
 from .jit import jit
 from .line import put_on_line
 from .packets import join_flight
 from .probe import record
-from .tables import DAMAGED, NOTICE, NOWHERE, PFC
+from .tables import NOTICE, NOWHERE, PFC
 
 
 @jit
@@ -19,8 +19,8 @@ def start_frame(run, p, i, now_ps):
     packet = get_packet(run, i)
     size = np.int64(packet.size_bytes)
     departure = now_ps + size * port.ps_per_byte
-    if port.has_errors and hits_frame(run, p, size, now_ps):
-        packet.flags |= DAMAGED
+    if port.has_errors:
+        packet.flags |= what_hits(run, np.int64(port.way), size, port.ps_per_byte, now_ps)
     packet.arrival_ps = departure + port.delay_ps
     if packet.kind == PFC:
         port.tx_pause += 1

@@ -12,14 +12,17 @@ from .calendar import (
     PACE,
     PACKET_ARRIVAL,
     REFRESH,
+    SCENARIO,
     SERVICE,
     WAKE,
+    WATCH,
     any_before_service,
     first_key,
     heap_is_first,
     pop_first,
     push_service,
 )
+from .changes import happen
 from .heap import pop_heap
 from .jit import entry, jit, jit_in_place
 from .line import announce_lines, room_on_lines
@@ -33,6 +36,7 @@ from .recovery import ack_timer
 from .requester import let_join
 from .stall import STALL_ROWS_AN_EVENT
 from .tables import NEVER_PS, NO_KEY, NOWHERE
+from .watchdog import watch
 
 # Why `advance` returned.
 NOTHING_LEFT, TIME_IS_UP, SLICE_DONE = range(3)
@@ -159,7 +163,7 @@ def handle_events(run, until_ps, most):
                 key = get_event(run, 0).key
                 kind = key >> KIND_SHIFT
                 entity = key & ENTITY_MASK
-                if kind <= PACKET_ARRIVAL:
+                if SCENARIO < kind <= PACKET_ARRIVAL:
                     entity = np.int64(get_port(run, entity).peer)
                 pop_heap(run)
             else:
@@ -182,7 +186,7 @@ def handle_events(run, until_ps, most):
 @jit_in_place
 def handle(run, kind, entity, now_ps):
     """Handle one event; False if it was void."""
-    if kind <= PACKET_ARRIVAL:
+    if SCENARIO < kind <= PACKET_ARRIVAL:
         arrive(run, entity, now_ps)
         return True
     if kind == SERVICE:
@@ -198,5 +202,10 @@ def handle(run, kind, entity, now_ps):
     if kind == WAKE:
         wake(run, entity, now_ps)
         return False
+    if kind == WATCH:
+        return watch(run, entity, now_ps)
+    if kind == SCENARIO:
+        happen(run, entity)
+        return True
     handle_operation(run, entity, now_ps)
     return True

@@ -6,21 +6,37 @@ on. A pause lasts `pause_ps` (quanta of 512 bit times) and is refreshed while it
 
 import numpy as np
 
-from .access import get_lane, get_port
-from .calendar import REFRESH, push
-from .jit import jit
+from .access import get_errors, get_lane, get_packet, get_port
+from .calendar import REFRESH, WATCH, push
+from .errors import is_down
+from .jit import jit, jit_apart, jit_inlined
+from .line import put_on_way
 from .link import start_frame
 from .log import log
 from .packets import take
+from .probe import record
 from .serve import ask_to_serve
-from .tables import CONTROL_FRAME_BYTES, NEVER_PS, NOWHERE, PAUSE, PFC, PRIORITIES, RESUME
+from .tables import (
+    CONTROL_FRAME_BYTES,
+    LOST,
+    NEVER_PS,
+    NOWHERE,
+    PAUSE,
+    PFC,
+    PRIORITIES,
+    RESUME,
+)
 
 
 @jit
 def request_pause_frame(run, p, priorities):
     """Have port p tell its peer, as soon as it can, what each of these priorities shall do."""
-    get_port(run, p).pause_requests |= priorities
-    ask_to_serve(run, p)
+    port = get_port(run, p)
+    port.pause_requests |= priorities
+    if port.control != NOWHERE:
+        send_on_control_channel(run, p)
+    else:
+        ask_to_serve(run, p)
 
 
 @jit
@@ -49,7 +65,32 @@ def resume_if_drained(run, lane_index):
 
 @jit
 def send_pause_frame(run, p, now_ps):
-    """Send one PFC frame for all the requests of port p.
+    """Send one PFC frame for all the requests of port p."""
+    i = make_pause_frame(run, p)
+    announce_refresh(run, p, i, start_frame(run, p, i, now_ps))
+
+
+@jit_apart
+def send_on_control_channel(run, p):
+    """Send what a PFC frame of port p would say beside its line: at once, taking no line time."""
+    port = get_port(run, p)
+    i = make_pause_frame(run, p)
+    packet = get_packet(run, i)
+    way = np.int64(port.control)
+    channel = get_port(run, way)
+    if channel.has_errors and is_down(run, get_errors(run, way), run.now_ps, run.now_ps + 1):
+        packet.flags |= LOST
+    packet.arrival_ps = max(run.now_ps + channel.delay_ps, port.last_control_ps + 1)
+    port.last_control_ps = packet.arrival_ps
+    port.tx_pause += 1
+    record(run, run.now_ps, p, i, 0)
+    announce_refresh(run, p, i, run.now_ps)
+    put_on_way(run, np.int64(channel.line), i)
+
+
+@jit_inlined
+def make_pause_frame(run, p):
+    """Take a packet that says what port p was asked to say.
 
     One that stops any priority stops all that are meant to be: the refresh starts anew with
     each such frame, and would never come for one priority while another comes and goes.
@@ -61,13 +102,19 @@ def send_pause_frame(run, p, now_ps):
         stopped = port.pausing
         named |= stopped
     port.pause_requests = 0
-    i = take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), CONTROL_FRAME_BYTES, 0)
-    departure = start_frame(run, p, i, now_ps)
+    return take(run, PFC, NOWHERE, named | (stopped << PRIORITIES), CONTROL_FRAME_BYTES, 0)
+
+
+@jit_inlined
+def announce_refresh(run, p, i, departure_ps):
+    """Count the priorities that PFC frame i stops, and see to its repetition."""
+    port = get_port(run, p)
+    stopped = port.pausing if get_packet(run, i).psn >> PRIORITIES else 0
     if stopped:
         for priority in range(PRIORITIES):
             if stopped >> priority & 1:
                 get_lane(run, p * PRIORITIES + priority).tx_pause += 1
-        port.refresh_due_ps = departure + port.refresh_ps
+        port.refresh_due_ps = departure_ps + port.refresh_ps
         if not port.refresh_pending:
             port.refresh_pending = 1
             push(run, port.refresh_due_ps, REFRESH, p)
@@ -100,12 +147,19 @@ def receive_pause_frame(run, p, psn, sender, now_ps):
             end_pause_if_over(port, lane, bit, now_ps)
             if psn >> PRIORITIES & bit:
                 lane.rx_pause += 1
+                lane.last_stop_ps = now_ps
+            if lane.is_storm:
+                continue
+            if psn >> PRIORITIES & bit:
                 lane.pause_until_ps = now_ps + get_port(run, sender).pause_ps
                 if lane.paused_since_ps == NEVER_PS:
                     lane.paused_since_ps = now_ps
                     port.paused |= bit
                     lane.pauses += 1
                     log(run, lane.pauses, PAUSE, p * PRIORITIES + priority, NOWHERE)
+                    if port.watch_ps > 0 and not lane.watch_pending:
+                        lane.watch_pending = 1
+                        push(run, now_ps + port.watch_ps, WATCH, p * PRIORITIES + priority)
             else:
                 resumed = True
                 if lane.paused_since_ps != NEVER_PS:

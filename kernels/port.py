@@ -13,6 +13,7 @@ from .link import start_frame
 from .notice import send_notice
 from .packets import join_queue, leave_queue
 from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
+from .pool import is_drained
 from .requester import send_next
 from .serve import announce_end, ask_to_serve, release_buffer
 from .tables import NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
@@ -26,6 +27,8 @@ def serve(run, p, now_ps):
     was_busy = port.busy_until_ps != NOWHERE
     if was_busy:
         end_frame(run, p)
+    if port.is_stopped:
+        return was_busy
     if port.pause_requests:
         send_pause_frame(run, p, now_ps)
         announce_end(run, p)
@@ -124,7 +127,7 @@ def is_free(run, port):
     """Tell whether a port would now send what it is given, of any priority."""
     if port.waiting | port.paused | port.service_pending:
         return False
-    if port.pause_requests | port.notice_requested:
+    if port.pause_requests | port.notice_requested | port.is_stopped:
         return False
     return port.busy_until_ps <= run.now_ps and run.port_to_serve == NOWHERE and not run.stepping
 
@@ -138,7 +141,7 @@ def end_frame(run, p):
     release_buffer(run, p)
     if stored and entered != NOWHERE:
         ingress = get_lane(run, entered)
-        if ingress.ingress_limit_bytes > 0 and ingress.ingress_bytes <= ingress.xon_bytes:
+        if ingress.ingress_limit_bytes > 0 and is_drained(run, ingress):
             resume_if_drained(run, entered)
 
 

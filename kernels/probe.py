@@ -4,7 +4,7 @@ from .access import get_packet, get_probe
 from .jit import jit_inlined
 from .tables import NOWHERE, PFC
 
-ROWS_AN_EVENT = 2  # at most
+ROWS_AN_EVENT = 3  # at most
 
 
 @jit_inlined

@@ -13,6 +13,7 @@ import numpy as np
 from .access import get_lane, get_port
 from .calendar import push_service
 from .jit import jit, jit_inlined
+from .pool import leave_ingress
 from .tables import NOWHERE, PRIORITIES
 
 
@@ -52,6 +53,8 @@ def ends_quietly(run, p):
     if port.released_lane == NOWHERE or port.released_queue == NOWHERE:
         return True
     lane = get_lane(run, port.released_queue)
+    if lane.pool != NOWHERE:
+        return False  # what it frees counts for others, too
     entered = get_port(run, port.released_queue // PRIORITIES)
     if entered.pausing >> (port.released_queue % PRIORITIES) & 1:
         return False
@@ -98,6 +101,6 @@ def release_buffer(run, p):
     port.released_lane = NOWHERE
     if port.released_queue != NOWHERE:
         ingress = get_lane(run, port.released_queue)
-        ingress.ingress_bytes -= port.released_bytes
+        leave_ingress(run, ingress, np.int64(port.released_bytes))
         if ingress.quiet_port == p:
             ingress.quiet_port = NOWHERE

@@ -29,6 +29,7 @@ LAST_OF_MESSAGE = 1
 DAMAGED = 2
 ECN_MARKED = 4
 ACK_REQUESTED = 8  # AckReq of the BTH
+LOST = 16  # with the line, which is down while the packet is on it
 
 # Kinds of operation, and what has become of one.
 COMPUTE, SEND = range(2)
@@ -67,11 +68,21 @@ port = _record(
         ("refresh_ps", "i8"),  # from the end of an XOFF frame to its repetition
         ("peer", "i4"),  # the port at the other end of the cable or line
         ("is_host", "i4"),  # 1 where packets end and queue pairs live
-        ("line", "i4"),  # the line that leaves from here, NOWHERE for a cable
+        ("line", "i4"),  # what is sent from here goes on, NOWHERE for a cable
+        ("line_in", "i4"),  # the line that ends here, NOWHERE for a cable
+        ("stands_for", "i4"),  # itself, or the port whose line has another way, that ends here
         ("site", "i4"),
         ("group", "i4"),  # of sites, emulated as one
-        ("has_errors", "i4"),  # 1: row p of `errors` damages what is sent from here
+        ("has_errors", "i4"),  # 1: row `way` of `errors` damages what is sent from here
+        ("way", "i4"),  # the port that the line leaves from: itself, or one that stands for it
+        ("control", "i4"),  # the port that the control channel leaves from, NOWHERE: PFC in band
         ("notifies", "i4"),  # 1: tells its peer of each damaged frame that comes
+    ],
+    # the watchdog of pauses
+    [
+        ("watch_ps", "i8"),  # a pause that lasts so long is a storm; 0: no watchdog
+        ("restore_ps", "i8"),  # the storm is over so long after the last XOFF
+        ("watch_drops", "i8"),  # 1: what a storm holds up is dropped; 0: it is sent
     ],
     # state: the transmitter
     [
@@ -85,6 +96,7 @@ port = _record(
         ("pause_requests", "i4"),  # bit c: a PFC frame for priority c is to be sent
         ("pausing", "i4"),  # bit c: the peer has been told to stop priority c
         ("notice_requested", "i4"),  # 1: a notice is to be sent
+        ("is_stopped", "i4"),  # 1: sends nothing: its line is down
         ("released_queue", "i4"),  # ingress lane that the frame in service occupies
         ("released_lane", "i4"),  # egress lane, likewise
         ("released_bytes", "i4"),  # stored bytes of the frame in service
@@ -97,6 +109,8 @@ port = _record(
         ("ecn_draws", "i8"),
         ("refresh_due_ps", "i8"),
         ("refresh_pending", "i4"),  # 1: a refresh event is pending
+        ("last_arrival_ps", "i8"),  # of what was put on its line, whatever the way
+        ("last_control_ps", "i8"),  # and on its control channel
         ("error_told_ps", "i8"),  # when the last notice came, NOWHERE before
     ],
     # state: what came in, and counters of what is rare
@@ -105,6 +119,7 @@ port = _record(
         ("rx_crc_errors", "i8"),  # frames lost to bit errors, PFC included
         ("lost_pause", "i8"),  # of these, PFC frames
         ("lost_notices", "i8"),  # and notices
+        ("lost_on_line", "i8"),  # frames of all kinds lost with the line
         ("rx_pause", "i8"),
         ("tx_pause", "i8"),  # PFC frames
         ("paused_ps", "i8"),  # closed pauses, summed over priorities
@@ -123,6 +138,7 @@ errors = _record(
         ("good_ps", "i8"),  # how long it is good, in the mean
         ("bad_ps", "i8"),
         ("change_end", "i8"),  # one past its last row of `error_changes`
+        ("spell_end", "i8"),  # one past its last row of `spells`
     ],
     # state
     [
@@ -131,10 +147,25 @@ errors = _record(
         ("is_bad", "i8"),  # 1: the line is bad
         ("until_ps", "i8"),  # and stays so
         ("change", "i8"),  # its next row of `error_changes`
+        ("spell", "i8"),  # its next row of `spells`
     ],
 )
-# From a time on, another log_survival; minus infinity: the line is down.
+# From a time on, another log_survival; minus infinity: every frame is damaged.
 error_change = np.dtype([("time_ps", "i8"), ("log_survival", "f8")])
+# What is in service between these times is lost: the line breaks while it is on it.
+spell = np.dtype([("from_ps", "i8"), ("to_ps", "i8")])
+
+# What happens to a line, a port or a queue pair, and when.
+STOP, GO, SWITCH, RATE, STORM_BEGINS, STORM_ENDS, HINT = range(7)
+change = np.dtype(
+    [
+        ("time_ps", "i8"),
+        ("kind", "i8"),  # one of these
+        ("entity", "i8"),  # a port, or (HINT) a queue pair
+        ("value", "i8"),  # a line, ps a byte, bits of priorities, or a window in bytes
+        ("other", "i8"),  # SWITCH: 1: packets may overtake; HINT: the round trip in ps
+    ]
+)
 
 # A lane is one priority of one port: lanes[port * PRIORITIES + priority].
 lane = _record(
@@ -174,6 +205,31 @@ lane = _record(
         ("tx_pause", "i8"),  # XOFF sent
         ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
     ],
+    # an ingress that shares its node's buffer, and an egress under a watchdog
+    [
+        ("alpha", "f8"),  # of the threshold, which hangs on what is free
+        ("headroom_limit_bytes", "i8"),
+        ("headroom_used_bytes", "i8"),  # of ingress_bytes
+        ("pool", "i4"),  # row of `pools`, NOWHERE: a buffer of its own
+        ("watch_pending", "i4"),  # 1: a watch event is pending
+        ("last_stop_ps", "i8"),  # when the last XOFF came
+        ("storms", "i8"),
+        ("drops_watchdog", "i8"),
+        ("is_storm", "i8"),  # 1: pauses are not obeyed
+    ],
+)
+
+# A buffer that lossless ingress lanes of a node share (kernels/pool.py).
+pool = _record(
+    [
+        ("shared_bytes", "i8"),
+        ("headroom_bytes", "i8"),  # for what comes after XOFF, of all lanes
+        # state
+        ("shared_used_bytes", "i8"),
+        ("headroom_used_bytes", "i8"),
+        ("max_shared_used_bytes", "i8"),
+        ("max_headroom_used_bytes", "i8"),
+    ],
 )
 
 packet = np.dtype(
@@ -193,11 +249,14 @@ packet = np.dtype(
     align=True,
 )
 
-# One direction of a line between two sites. What is on it stands in a ring of packets, which
-# the sender fills and the receiver empties; what was sent since they last met is not yet visible.
+# One direction of a line between two sites, on one way. What is on it stands in a ring of packets,
+# which the sender fills and the receiver empties; what was sent since they last met is not visible.
 line = _record(
     [
         ("port", "i8"),  # that it leaves from
+        ("delay_ps", "i8"),
+        ("has_errors", "i8"),
+        ("control", "i8"),  # port of the control channel beside it, or NOWHERE
         ("ring_at", "i8"),  # address of the ring
         ("ring_count", "i8"),  # packets that it can hold, a power of 2
         ("is_inside", "i8"),  # 1: both ends are of one group, and meet at every packet
@@ -205,6 +264,7 @@ line = _record(
     [
         ("sent", "i8"),  # packets ever put on it
         ("freed", "i8"),  # of these, those that had left it when the two last met
+        ("last_ps", "i8"),  # when the last one arrives
     ],
     [
         ("received", "i8"),  # packets that have left it
@@ -416,7 +476,11 @@ flow = np.dtype(
 # queue pair, by kind; `about`: the queue pair of a dropped packet (NOWHERE for PFC), or the
 # number of the oldest unacknowledged packet.
 DROP_CONGESTION, DROP_ERROR, GO_BACK, TIMEOUT, QP_ERROR, PAUSE, RESUME = range(7)
-LOG_ENTITIES = ("lane", "port", "queue_pair", "queue_pair", "queue_pair", "lane", "lane")
+DROP_LINE, STORM = 7, 8
+LOG_ENTITIES = (
+    *("lane", "port", "queue_pair", "queue_pair", "queue_pair", "lane", "lane"),
+    *("port", "lane"),
+)
 logged = np.dtype(
     [("time_ps", "i8"), ("kind", "i8"), ("entity", "i8"), ("about", "i8")],
 )
@@ -464,7 +528,7 @@ bucket = np.dtype(
 # where each of the other tables is, for kernels/access.py.
 SHARED_TABLES = (
     *("ports", "errors", "lanes", "lines", "requesters", "responders", "operations"),
-    *("rates", "acked", "held", "error_changes"),
+    *("rates", "acked", "held", "error_changes", "spells", "changes", "pools"),
     *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
 )
 GROUP_TABLES = (
@@ -559,6 +623,9 @@ class Tables(NamedTuple):
     acked: Any  # int64, of the senders that repeat selectively: 1: is acknowledged
     held: Any  # int64, of their receivers: 0, or what the packet is (kernels/repeat.py)
     error_changes: Any  # in the order of time, those of a port together
+    spells: Any  # in the order of time, those of a port together
+    changes: Any  # in the order of time
+    pools: Any
     operations: Any  # (O,)
     flows: Any  # (F,)
     paths: Any  # int64, ports in order, each path closed by NOWHERE

@@ -16,7 +16,7 @@ FIRST_PACKETS = 4096
 FIRST_LOG_ROWS = 1 << 15  # with fewer the loop must stop more often to see whether there is room
 LEAST_RING, MOST_FIRST_RING_BITS = 256, 16  # packets; the engine makes larger ones
 LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
-EVENTS_A_PORT = 3 + kt.PRIORITIES  # arrival, service, refresh, and a wake a lane
+EVENTS_A_PORT = 3 + 2 * kt.PRIORITIES  # arrival, service, refresh; a wake and a watch a lane
 BUCKETS_A_PORT = 2
 LONGEST_FRAME_BYTES = 4200  # about: what most events are ahead by, with the cable
 
@@ -69,6 +69,9 @@ def assemble(
         acked=np.zeros(places, np.int64),
         held=np.zeros(places, np.int64),
         error_changes=error_changes,
+        spells=np.zeros(0, kt.spell),
+        changes=np.zeros(0, kt.change),
+        pools=aligned(0, kt.pool),
         operations=operations,
         flows=flows,
         paths=paths,
@@ -130,10 +133,13 @@ def _lines(ports: Any) -> tuple[Any, list[Any]]:
     """Make the lines, and rings that hold what is on them when they are full of data packets."""
     leaves_from = np.flatnonzero(ports["line"] != kt.NOWHERE)
     lines = aligned(len(leaves_from), kt.line)
+    lines["control"] = kt.NOWHERE
     rings = []
     for row, p in zip(lines, leaves_from.tolist(), strict=True):
         port = ports[p]
         row["port"] = p
+        row["delay_ps"] = port["delay_ps"]
+        row["has_errors"] = port["has_errors"]
         row["is_inside"] = port["group"] == ports["group"][port["peer"]]
         on_it = int(port["delay_ps"]) // (LONGEST_FRAME_BYTES * int(port["ps_per_byte"]))
         size = 1 << min(max(on_it, LEAST_RING).bit_length(), MOST_FIRST_RING_BITS)
@@ -203,10 +209,13 @@ def _ports(topology: Topology, group_of: list[int]) -> Any:
         "flight_head",
         "flight_tail",
         "error_told_ps",
+        "control",
     ):
         rows[name] = kt.NOWHERE
     over_line = rows["site"] != rows["site"][rows["peer"]]
     rows["line"] = np.where(over_line, np.cumsum(over_line) - 1, kt.NOWHERE)
+    rows["line_in"] = rows["line"][rows["peer"]]
+    rows["stands_for"] = rows["way"] = np.arange(len(rows))
     return rows
 
 
@@ -227,7 +236,7 @@ def _errors(topology: Topology) -> tuple[Any, Any]:
 
 def _lanes(topology: Topology) -> Any:
     rows = aligned(len(topology.ports) * kt.PRIORITIES, kt.lane)
-    for name in ("head", "tail", "ready_head", "ready_tail", "quiet_port"):
+    for name in ("head", "tail", "ready_head", "ready_tail", "quiet_port", "pool"):
         rows[name] = kt.NOWHERE
     rows["paused_since_ps"] = kt.NEVER_PS
     for p, port in enumerate(topology.ports):
