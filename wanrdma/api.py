@@ -148,7 +148,7 @@ def _loaded(scenario: object) -> LoadedScenario:
 
 
 def _seed(given: object) -> int:
-    from .scenario.schema import MOST_SEED
+    from .scenario.limits import MOST_SEED
     from .scenario.units import shorten
 
     try:

@@ -121,8 +121,8 @@ class _Windows:
         self.groups = range(len(network.tables.groups))
         self.is_alone = len(self.groups) == 1
         tables = network.tables
-        between = tables.lines["port"][tables.lines["is_inside"] == 0]
-        self.least_delay_ps = int(tables.ports["delay_ps"][between].min(initial=kt.NEVER_PS))
+        between = tables.lines[tables.lines["is_inside"] == 0]
+        self.least_delay_ps = int(between["delay_ps"].min(initial=kt.NEVER_PS))
         self.seen = time.perf_counter()
         self.work_a_step_s = 0.0
 

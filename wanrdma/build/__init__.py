@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..scenario.schema import Scenario
 from .assemble import assemble
+from .events import add_events, order_changes
 from .groups import group_sites
 from .network import Network
 from .topology import build_topology
@@ -29,5 +30,7 @@ def build(
         raise ValueError(f"bins must be an even number of at least 2, got {bins}")
     chosen = scenario.seed if seed is None else seed
     topology = build_topology(scenario)
+    add_events(topology, chosen)
     plan = plan_work(scenario, topology, chosen)
+    order_changes(topology)
     return assemble(topology, plan, group_sites(topology, groups), chosen, bins)

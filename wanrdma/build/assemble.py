@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels import tables as kt
-from ..kernels.calendar import KIND_SHIFT, OPERATION
+from ..kernels.calendar import KIND_SHIFT, OPERATION, SCENARIO
 from .network import Network
 from .topology import Port, Topology
 from .work import Operation, WorkPlan
@@ -29,7 +29,8 @@ def assemble(
     lines, rings = _lines(ports)
     requesters, responders, rates, paths = _queue_pairs(plan)
     places = int(requesters["reorder_packets"].sum())
-    errors, error_changes = _errors(topology)
+    errors, error_changes, spells = _errors(topology)
+    changes, change_groups = _changes(topology, ports, requesters)
     operations, successors = _operations(plan.operations)
     flows = np.zeros(len(plan.flow_names), kt.flow)
     flows["first_bit_ps"] = flows["first_delivery_ps"] = flows["last_delivery_ps"] = kt.NOWHERE
@@ -49,12 +50,13 @@ def assemble(
                 ports=np.flatnonzero(ports["group"] == g),
                 flows=np.flatnonzero(flow_groups == g),
                 lines=np.flatnonzero(ports["group"][lines["port"]] == g),
-                pending=EVENTS_A_PORT * len(ports) + 2 * len(requesters) + len(operations) + 1,
+                pending=EVENTS_A_PORT * len(ports) + 2 * len(requesters) + len(operations),
                 agenda=sorted(
                     (o.start_ps, i)
                     for i, o in enumerate(plan.operations)
                     if o.start_ps is not None and operation_groups[i] == g
                 ),
+                changes=len(changes),
             )
             for g in groups
         ],
@@ -69,9 +71,9 @@ def assemble(
         acked=np.zeros(places, np.int64),
         held=np.zeros(places, np.int64),
         error_changes=error_changes,
-        spells=np.zeros(0, kt.spell),
-        changes=np.zeros(0, kt.change),
-        pools=aligned(0, kt.pool),
+        spells=spells,
+        changes=changes,
+        pools=_pools(topology),
         operations=operations,
         flows=flows,
         paths=paths,
@@ -80,11 +82,15 @@ def assemble(
         queue_bins=np.zeros((bins, len(ports)), np.int64).T,
         pause_bins=np.zeros((bins, len(ports)), np.int64).T,
     )
-    for row, group in zip(run, tables.groups, strict=True):
+    for g, (row, group) in enumerate(zip(run, tables.groups, strict=True)):
+        own = np.flatnonzero(change_groups == g)
+        first = [(int(changes["time_ps"][k]), SCENARIO << KIND_SHIFT | int(k)) for k in own]
         if len(group.agenda_ps) > 0:
-            first_ps = group.agenda_ps[0]
-            group.heap[0] = (first_ps, OPERATION << KIND_SHIFT | group.agenda_operation[0])
-            row["heap_size"], row["heap_first_ps"] = 1, first_ps
+            start = OPERATION << KIND_SHIFT | int(group.agenda_operation[0])
+            first.append((int(group.agenda_ps[0]), start))
+        group.heap[: len(first)] = sorted(first)  # sorted, so that it is a heap
+        row["heap_size"] = len(first)
+        row["heap_first_ps"] = min(first)[0] if first else kt.NEVER_PS
     return Network(
         tables=tables,
         port_names=topology.port_names(),
@@ -93,6 +99,7 @@ def assemble(
         queue_pair_flow=[qp.flow for qp in plan.queue_pairs],
         operation_names=[operation.name for operation in plan.operations],
         warnings=topology.warnings + plan.warnings,
+        happenings=[one.happening() for one in topology.events],
     )
 
 
@@ -111,10 +118,11 @@ def _group(
     lines: Any,
     pending: int,
     agenda: list[tuple[int, int]],
+    changes: int,
 ) -> kt.Group:
     return kt.Group(
         packets=_packets(FIRST_PACKETS),
-        heap=aligned(pending, kt.event),
+        heap=aligned(pending + changes + 1, kt.event),
         near=aligned(2 * of_all, kt.near),
         buckets=_buckets(),
         marks=aligned(kt.BUCKETS // kt.WORD_BITS, np.dtype(np.int64)),
@@ -133,15 +141,17 @@ def _lines(ports: Any) -> tuple[Any, list[Any]]:
     """Make the lines, and rings that hold what is on them when they are full of data packets."""
     leaves_from = np.flatnonzero(ports["line"] != kt.NOWHERE)
     lines = aligned(len(leaves_from), kt.line)
-    lines["control"] = kt.NOWHERE
     rings = []
     for row, p in zip(lines, leaves_from.tolist(), strict=True):
         port = ports[p]
         row["port"] = p
         row["delay_ps"] = port["delay_ps"]
         row["has_errors"] = port["has_errors"]
+        row["control"] = port["control"]
         row["is_inside"] = port["group"] == ports["group"][port["peer"]]
         on_it = int(port["delay_ps"]) // (LONGEST_FRAME_BYTES * int(port["ps_per_byte"]))
+        if port["stands_for"] != p:
+            on_it = 0  # it may never be used
         size = 1 << min(max(on_it, LEAST_RING).bit_length(), MOST_FIRST_RING_BITS)
         rings.append(aligned(size, kt.packet))
     return lines, rings
@@ -199,9 +209,18 @@ def _ports(topology: Topology, group_of: list[int]) -> Any:
         row["ps_per_byte"] = port.ps_per_byte
         row["delay_ps"] = port.delay_ps
         row["pause_ps"] = port.quanta * 64 * port.ps_per_byte  # a quantum: 512 bit times
+        if port.pause_ps is not None:
+            row["pause_ps"] = port.pause_ps
         row["refresh_ps"] = row["pause_ps"] // 3  # one may be lost before the pause runs out
-        row["has_errors"] = port.errors is not None
+        if port.refresh_ps is not None:
+            row["refresh_ps"] = port.refresh_ps
+        row["has_errors"] = port.errors is not None or bool(port.spells)
         row["notifies"] = port.notifies
+        row["stands_for"] = port.stands_for
+        row["control"] = port.control
+        if port.watchdog is not None:
+            row["watch_ps"], row["restore_ps"] = port.watchdog.detect, port.watchdog.restore
+            row["watch_drops"] = port.watchdog.action == "drop"
     for name in (
         "busy_until_ps",
         "released_lane",
@@ -209,21 +228,23 @@ def _ports(topology: Topology, group_of: list[int]) -> Any:
         "flight_head",
         "flight_tail",
         "error_told_ps",
-        "control",
     ):
         rows[name] = kt.NOWHERE
     over_line = rows["site"] != rows["site"][rows["peer"]]
     rows["line"] = np.where(over_line, np.cumsum(over_line) - 1, kt.NOWHERE)
     rows["line_in"] = rows["line"][rows["peer"]]
-    rows["stands_for"] = rows["way"] = np.arange(len(rows))
+    rows["way"] = np.arange(len(rows))
+    rows["stands_for"] = np.where(rows["stands_for"] == kt.NOWHERE, rows["way"], rows["stands_for"])
     return rows
 
 
-def _errors(topology: Topology) -> tuple[Any, Any]:
-    """Make the row of errors of each port, and the changes of those that have a series."""
+def _errors(topology: Topology) -> tuple[Any, Any, Any]:
+    """Make the row of errors of each port, its changes, and the spells in which it is down."""
     rows = aligned(len(topology.ports), kt.errors)
     rows["gap"] = kt.NOWHERE
+    rows["process"] = kt.PACKETS  # of a clean line that only breaks
     changes: list[tuple[int, float]] = []
+    spells: list[tuple[int, int]] = []
     for row, port in zip(rows, topology.ports, strict=True):
         if port.errors is not None:
             for name, value in port.errors.settings().items():
@@ -231,7 +252,28 @@ def _errors(topology: Topology) -> tuple[Any, Any]:
             row["change"] = len(changes)
             changes += port.errors.changes
             row["change_end"] = len(changes)
-    return rows, np.array(changes, kt.error_change)
+        row["spell"] = len(spells)
+        spells += port.spells
+        row["spell_end"] = len(spells)
+    return rows, np.array(changes, kt.error_change), np.array(spells, kt.spell)
+
+
+def _changes(topology: Topology, ports: Any, requesters: Any) -> tuple[Any, Any]:
+    """Make the table of changes, and say of each row to which group it belongs."""
+    rows = np.array(topology.changes, kt.change)
+    where = rows["entity"].copy()
+    hints = rows["kind"] == kt.HINT
+    where[hints] = requesters["sender_port"][where[hints]]
+    switches = rows["kind"] == kt.SWITCH
+    rows["value"][switches] = ports["line"][rows["value"][switches]]
+    return rows, ports["group"][where]
+
+
+def _pools(topology: Topology) -> Any:
+    rows = aligned(len(topology.pools), kt.pool)
+    for row, pool in zip(rows, topology.pools, strict=True):
+        row["shared_bytes"], row["headroom_bytes"] = pool.shared_bytes, pool.headroom_bytes
+    return rows
 
 
 def _lanes(topology: Topology) -> Any:
@@ -254,6 +296,9 @@ def _set_ingress(lanes: Any, port: Port) -> None:
         lanes[priority]["xoff_bytes"] = port.ingress.xoff_bytes
         lanes[priority]["xon_bytes"] = port.ingress.xon_bytes
         lanes[priority]["ingress_limit_bytes"] = port.ingress.limit_bytes
+        lanes[priority]["pool"] = port.ingress.pool
+        lanes[priority]["alpha"] = port.ingress.alpha
+        lanes[priority]["headroom_limit_bytes"] = port.ingress.headroom_bytes
 
 
 def _set_ecn(lanes: Any, topology: Topology, port: Port) -> None:

@@ -15,7 +15,7 @@ from ..theory import (
     uncorrected_codewords,
 )
 
-DOWN = -math.inf  # log_survival of a line that is down
+NOTHING_WHOLE = -math.inf  # log_survival where every codeword fails
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,12 @@ class ErrorProcess:
     good_ps: int = 0
     bad_ps: int = 0
     changes: list[tuple[int, float]] = field(default_factory=list)  # time, log_survival
+    down: list[tuple[int, int]] = field(default_factory=list)  # from a time to a time, ps
 
     def settings(self) -> dict[str, float]:
         """Return the fields of the table's row."""
-        return {name: value for name, value in vars(self).items() if name != "changes"}
+        lists = ("changes", "down")
+        return {name: value for name, value in vars(self).items() if name not in lists}
 
 
 def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
@@ -49,19 +51,25 @@ def error_process(errors: Errors, ps_per_byte: int) -> ErrorProcess | None:
         )
     wished = errors.interleaved
     together = interleaved_codewords(ps_per_byte) if wished == "auto" else wished
-    (_, at_first), *later = [
-        (
-            time_ps,
-            DOWN if ratio is None else _log_survival(errors.process, errors.fec, ratio, together),
-        )
-        for time_ps, ratio in ratios_over_time(errors)
+    over_time = ratios_over_time(errors)
+    ends = [time for time, _ in over_time[1:]] + [kt.LAST_PS]
+    down = [
+        (time, end) for (time, ratio), end in zip(over_time, ends, strict=True) if ratio is None
     ]
-    if at_first == 0 and not later:
+    at_first, later = 0.0, []
+    for time, ratio in over_time:
+        if ratio is not None:
+            survival = _log_survival(errors.process, errors.fec, ratio, together)
+            if time == 0:
+                at_first = survival
+            else:
+                later.append((time, survival))
+    if at_first == 0 and not later and not down:
         return None
     process = {"bits": kt.BITS, "packets": kt.PACKETS}.get(errors.process, kt.CODEWORDS)
     block_ps = together * DELIVERED_CODEWORD_BITS * ps_per_byte // 8
     return ErrorProcess(
-        process, at_first, block_ps if process == kt.CODEWORDS else 0, changes=later
+        process, at_first, block_ps if process == kt.CODEWORDS else 0, changes=later, down=down
     )
 
 
@@ -73,10 +81,10 @@ def _log_survival(process: str, fec: str, ratio: float, together: int) -> float:
     if ratio == 0:
         return 0.0
     if fec == "ofec":
-        return 0.0 if ratio <= OFEC_THRESHOLD else DOWN
+        return 0.0 if ratio <= OFEC_THRESHOLD else NOTHING_WHOLE
     share = failed_codewords if process == "codewords" else uncorrected_codewords
     failed = share(ratio)
-    return together * math.log1p(-failed) if failed < 1 else DOWN
+    return together * math.log1p(-failed) if failed < 1 else NOTHING_WHOLE
 
 
 def ratios_over_time(errors: Errors) -> list[tuple[int, float | None]]:

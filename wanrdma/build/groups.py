@@ -29,9 +29,9 @@ def group_sites(topology: Topology, wished: Sequence[Sequence[str]] | None = Non
 
 
 def _near(topology: Topology) -> Iterable[tuple[int, int]]:
-    for (a, b, line), ports in topology.links.items():
-        if line != NO_LINE and topology.ports[ports[0]].delay_ps < SHORTEST_APART_PS:
-            yield topology.site_of(a), topology.site_of(b)
+    for port in topology.ports:
+        if port.line != NO_LINE and port.delay_ps < SHORTEST_APART_PS:
+            yield topology.site_of(port.node), topology.site_of(topology.ports[port.peer].node)
 
 
 def _neighbours(topology: Topology, groups: Sequence[Sequence[str]]) -> Iterable[tuple[int, int]]:

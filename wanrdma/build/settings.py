@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from ..kernels import tables as kt
-from ..scenario.schema import MOST_REORDER, Nic
+from ..scenario.limits import MOST_REORDER
+from ..scenario.schema import Nic
 from ..theory import ack_timeout_ps, auto_window_packets
-from .topology import Topology
+from .topology import NO_LINE, Topology
 
 Row = dict[str, Any]
 
@@ -59,7 +60,7 @@ def sender_settings(nic: Nic, receiver: Nic, topology: Topology, path: list[int]
         "budget_ps": budget.period if budget else 0,
         "naks_repeat": receiver.nak_again > 0,
         "restart_packets": nic.slow_restart,
-        "line_port": next((p for p in path if topology.ports[p].is_line), kt.NOWHERE),
+        "line_port": next((p for p in path if topology.ports[p].line != NO_LINE), kt.NOWHERE),
         "has_rate": nic.congestion_control != "none",
         "is_selective": nic.retransmission == "selective-repeat",
     }

@@ -8,15 +8,19 @@ are made together and are each other's peer.
 
 import hashlib
 from collections import defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..scenario.room import largest_frame_bytes
-from ..scenario.schema import Fabric, Line, Pfc, Scenario, Site
+from ..scenario.schema import Fabric, Line, Pfc, Scenario, Site, Watchdog
 from ..scenario.units import PortRate, show_bytes
 from ..theory import headroom_bytes, line_delay_ps
-from .errors import ErrorProcess, error_process
+from .errors import ErrorProcess
+
+if TYPE_CHECKING:
+    from .events import Timed
 
 NO_LINE = -1
 Hop = tuple[int, int, int]  # from a node, to a node, over a line (its index) or NO_LINE
@@ -24,12 +28,39 @@ Hop = tuple[int, int, int]  # from a node, to a node, over a line (its index) or
 
 @dataclass
 class IngressBuffer:
-    """What a port stores of the priorities that it does not drop, bytes a priority."""
+    """What a port stores of the priorities that it does not drop, bytes a priority.
+
+    In a pool, a buffer that the node's ports share, `xon_bytes` lie below a threshold.
+    """
 
     priorities: list[int]
     xoff_bytes: int
     xon_bytes: int
     limit_bytes: int
+    pool: int = -1
+    alpha: float = 0.0
+    headroom_bytes: int = 0
+
+
+@dataclass
+class Pool:
+    """A buffer that lossless priorities of a node's ports share, and their headroom."""
+
+    shared_bytes: int
+    headroom_bytes: int
+
+
+class Change(NamedTuple):
+    """A row of the table `changes`: what happens to a port or a queue pair.
+
+    The value of a switch is the port that stands for the new way.
+    """
+
+    time_ps: int
+    kind: int
+    entity: int
+    value: int = 0
+    other: int = 0
 
 
 @dataclass
@@ -45,7 +76,15 @@ class Port:
     queue_limit_bytes: int = 0
     errors: ErrorProcess | None = None
     notifies: bool = False
-    is_line: bool = False
+    line: int = NO_LINE
+    stands_for: int = -1
+    """The port that this one is another way of, or a control channel of; -1: it is itself."""
+    control: int = -1
+    spells: list[tuple[int, int]] = field(default_factory=list)
+    """What is in service between these times is lost with the line, ps."""
+    pause_ps: int | None = None
+    refresh_ps: int | None = None
+    watchdog: Watchdog | None = None
 
 
 @dataclass
@@ -63,6 +102,12 @@ class Topology:
     number: dict[str, int] = field(default_factory=dict)
     hosts: set[int] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    pool_of: dict[int, int] = field(default_factory=dict)  # a node's
+    events: list["Timed"] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    longer_ps: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """Of a line: from when on its light takes how much longer than at first, ps."""
     lines_between: dict[tuple[str, str], list[int]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -85,6 +130,32 @@ class Topology:
         self.links[b, a, line].append(first + 1)
         return there, back
 
+    def add_stand_ins(self, a: int, b: int, a_delay_ps: int, b_delay_ps: int) -> tuple[int, int]:
+        """Add two ports that stand for a and b: another way for light, or a control channel."""
+        first = len(self.ports)
+        for k, (port, delay_ps) in enumerate(((a, a_delay_ps), (b, b_delay_ps))):
+            stands_for = self.ports[port].stands_for
+            self.ports.append(
+                replace(
+                    self.ports[port],
+                    peer=first + 1 - k,
+                    delay_ps=delay_ps,
+                    stands_for=port if stands_for < 0 else stands_for,
+                    ingress=None,
+                    errors=None,
+                    watchdog=None,
+                )
+            )
+        return first, first + 1
+
+    def channels(self, line: int) -> list[int]:
+        """Return the ports of a line that its first site sends from, a channel each."""
+        first = self.scenario.lines[line].between[0]
+        for (node, _, over), ports in self.links.items():
+            if over == line and self.nodes[node].partition(".")[0] == first:
+                return ports
+        raise KeyError(line)
+
     def site_of(self, node: int) -> int:
         """Return the number of the site that a node stands in."""
         return self.site_numbers[self.nodes[node].partition(".")[0]]
@@ -95,11 +166,12 @@ class Topology:
         return {name: k for k, name in enumerate(self.scenario.sites)}
 
     def port_names(self) -> list[str]:
-        """Return ``node>peer`` for every port, ``#k`` after it where links are parallel."""
+        """Return ``node>peer`` for every real port, ``#k`` after it where links are parallel."""
         parallel: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for p, port in enumerate(self.ports):
+        real = [port for port in self.ports if port.stands_for < 0]
+        for p, port in enumerate(real):
             parallel[port.node, self.ports[port.peer].node].append(p)
-        names = [""] * len(self.ports)
+        names = [""] * len(real)
         for (a, b), ports in parallel.items():
             for k, p in enumerate(ports):
                 suffix = f"#{k}" if len(ports) > 1 else ""
@@ -187,43 +259,72 @@ def _set_switch_buffer(topology: Topology, fabric: Fabric, port: Port) -> None:
     if pfc is None:
         return
     port.quanta = pfc.quanta
+    port.watchdog = pfc.watchdog
     headroom = pfc.headroom
     if headroom is None:
         headroom = _worst_headroom_bytes(topology, port)
     port.ingress = IngressBuffer(pfc.priorities, pfc.xoff, pfc.xon, pfc.xoff + headroom)
+    if pfc.shared is not None:
+        _share(topology, port, pfc.shared, pfc.alpha, pfc.xon_offset, headroom, pfc.headroom_pool)
+
+
+def _share(
+    topology: Topology,
+    port: Port,
+    shared_bytes: int,
+    alpha: float,
+    xon_offset_bytes: int,
+    headroom_bytes: int,
+    headroom_pool_bytes: int | None,
+) -> None:
+    """Let a port with an ingress buffer share that of its node, with headroom of its own."""
+    assert port.ingress is not None
+    if port.node not in topology.pool_of:
+        topology.pool_of[port.node] = len(topology.pools)
+        topology.pools.append(Pool(shared_bytes, headroom_pool_bytes or 0))
+    pool = topology.pool_of[port.node]
+    if headroom_pool_bytes is None:
+        topology.pools[pool].headroom_bytes += headroom_bytes * len(port.ingress.priorities)
+    port.ingress.pool, port.ingress.alpha = pool, alpha
+    port.ingress.headroom_bytes = headroom_bytes
+    port.ingress.xon_bytes = xon_offset_bytes
+    port.ingress.limit_bytes = shared_bytes + headroom_bytes
 
 
 def _add_line(topology: Topology, index: int, line: Line) -> None:
     a, b = line.between
-    if line.otn.flow_control == "cooperative":
+    if line.otn.flow_control != "none":
         for site in (a, b):
             if topology.scenario.sites[site].fabric.pfc is None:
                 topology.warnings.append(
-                    f"lines.{index}.otn.flow_control is cooperative, but sites.{site} has no PFC: "
+                    f"lines.{index}.otn.flow_control is {line.otn.flow_control}, but "
+                    f"sites.{site} has no PFC: "
                     "nothing is held back there"
                 )
     topology.lines_between[a, b].append(index)
     topology.lines_between[b, a].append(index)
     ends = [_line_end(topology, index, line, site) for site in (a, b)]
-    errors = error_process(line.errors, line.rate.ps_per_byte)
     for _ in range(line.rate.count):
         both = topology.add_link(ends[0], ends[1], line.rate.ps_per_byte, line.way_ps, index)
         for site, port in zip((a, b), both, strict=True):
-            port.is_line = True
-            port.errors = errors
+            port.line = index
             port.notifies = line.otn.error_notification
             fabric = topology.scenario.sites[site].fabric
-            if line.otn.flow_control == "none":
-                port.queue_limit_bytes = fabric.queue_limit
+            if line.otn.flow_control != "cooperative":
                 topology.ports[port.peer].delay_ps += fabric.latency
-            else:
+        for site, port in zip((a, b), both, strict=True):
+            fabric = topology.scenario.sites[site].fabric
+            if line.otn.flow_control != "none":
                 _set_line_buffer(topology, index, line, fabric, port)
+            if line.otn.flow_control != "cooperative":
+                port.queue_limit_bytes = fabric.queue_limit
+                port.watchdog = fabric.pfc.watchdog if fabric.pfc else None
 
 
 def _line_end(topology: Topology, index: int, line: Line, site: str) -> int:
-    """Return the node that a line leaves a site from; make its OTN terminal if it has one."""
+    """Return the node that a line leaves a site from; make its OTN terminal if that is a node."""
     outside = exit_node(topology, site)
-    if line.otn.flow_control == "none":
+    if line.otn.flow_control != "cooperative":
         return outside
     fabric = topology.scenario.sites[site].fabric
     terminal = topology.add_node(f"{site}.otn{index}")
@@ -255,6 +356,9 @@ def _set_line_buffer(
         xoff = _automatic_xoff(topology, name, otn.buffer, port)
     xon = automatic_xon(xoff) if otn.xon is None else otn.xon
     _set_terminal_buffer(port, fabric.pfc, otn.buffer, xoff, xon)
+    if otn.shared is not None and port.ingress is not None:
+        headroom = _worst_headroom_bytes(topology, port)
+        _share(topology, port, otn.shared, otn.alpha, 2 * topology.frame_bytes, headroom, None)
 
 
 def _automatic_xoff(topology: Topology, name: str, limit: int, port: Port) -> int:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from ..errors import Problem, ScenarioError
+from ..kernels import tables as kt
 from ..scenario.schema import Nic, Scenario, Work
 from ..scenario.units import show_time
 from ..theory import ack_timeout_ps
 from . import settings
 from .settings import Row
-from .topology import Topology, find_path, reverse_path
+from .topology import NO_LINE, Change, Topology, find_path, reverse_path
 
 Host = tuple[str, int]
 MOST_HELD_PACKETS = 2**27  # 16 B each
@@ -199,16 +200,40 @@ class _Planner:
         here = f"{source[0]}.{source[1]}"
         data_path = find_path(self.topology, here, there, f"{self.seed} {q}")
         ack_path = reverse_path(self.topology, data_path)
-        self.plan.queue_pairs.append(
-            QueuePair(
-                name,
-                flow,
-                data_path,
-                ack_path,
-                *self._settings(source[0], target[0], work, data_path, ack_path),
-            )
+        qp = QueuePair(
+            name,
+            flow,
+            data_path,
+            ack_path,
+            *self._settings(source[0], target[0], work, data_path, ack_path),
         )
+        self.plan.queue_pairs.append(qp)
+        self._hint(q, qp, source[0], target[0])
         return q
+
+    def _hint(self, q: int, qp: QueuePair, source_site: str, target_site: str) -> None:
+        """Tell the sender of the lengths that its path will have, where lines do that."""
+        path = [*qp.data_path, *qp.ack_path]
+        lines = [self.topology.ports[p].line for p in path]
+        longer = {
+            line: self.topology.longer_ps.get(line, [])
+            for line in lines
+            if line != NO_LINE and self.scenario.lines[line].otn.distance_hints
+        }
+        sender, receiver = self.scenario.site_nic(source_site), self.scenario.site_nic(target_site)
+        ps_per_byte = self.topology.ports[qp.data_path[0]].ps_per_byte
+        for time in sorted({time for steps in longer.values() for time, _ in steps} - {0}):
+            round_trip = qp.requester["round_trip_ps"] + sum(
+                max((at, more) for at, more in longer[line] if at <= time)[1]
+                for line in lines
+                if longer.get(line)
+            )
+            window = settings.window_bytes(sender, ps_per_byte, round_trip, receiver.ack_every)
+            self.topology.changes.append(Change(time, kt.HINT, q, window, round_trip))
+            if qp.requester["reorder_packets"]:
+                room = settings.reorder_packets(sender, receiver, window)
+                for row in (qp.requester, qp.responder):
+                    row["reorder_packets"] = max(row["reorder_packets"], room)
 
     def _settings(
         self,

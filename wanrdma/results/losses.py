@@ -69,8 +69,9 @@ def losses(network: Network) -> Losses:
     by_nak = int(tables.requesters["lost_by_nak"].sum())
     by_timeout = int(tables.requesters["local_ack_timeout_err"].sum())
     ports = tables.ports
-    lost = int((ports["rx_crc_errors"] - ports["lost_pause"] - ports["lost_notices"]).sum())
-    lost += int(tables.lanes["drops_congestion"].sum())
+    lost = int((ports["rx_crc_errors"] + ports["lost_on_line"]).sum())
+    lost -= int((ports["lost_pause"] + ports["lost_notices"]).sum())
+    lost += int((tables.lanes["drops_congestion"] + tables.lanes["drops_watchdog"]).sum())
     return Losses(
         noticed_by_nak=by_nak,
         noticed_by_timeout=by_timeout,

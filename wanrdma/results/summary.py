@@ -172,7 +172,7 @@ class RunResult:
 def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int) -> RunResult:
     """Read the figures of a run from the final state of its tables."""
     tables = network.tables
-    queues = network.tables.ports["max_queued_bytes"].tolist()
+    queues = network.ports["max_queued_bytes"].tolist()
     return RunResult(
         scenario=scenario.name,
         seed=seed,
@@ -278,13 +278,15 @@ def _rate_bps(size_bytes: int, time_ps: int) -> float | None:
 
 def _totals(network: Network) -> dict[str, int]:
     ports, lanes, pairs = (
-        network.tables.ports,
-        network.tables.lanes,
+        network.ports,
+        network.lanes,
         network.tables.requesters,
     )
     return {
         "drops_congestion": int(lanes["drops_congestion"].sum()),
         "drops_error": int(ports["rx_crc_errors"].sum()),
+        "lost_on_line": int(ports["lost_on_line"].sum()),
+        "drops_watchdog": int(lanes["drops_watchdog"].sum()),
         "retransmitted_packets": int(pairs["retransmitted_packets"].sum()),
         "naks": int(pairs["packet_seq_err"].sum()),
         "timeouts": int(pairs["local_ack_timeout_err"].sum()),
@@ -295,8 +297,8 @@ def _totals(network: Network) -> dict[str, int]:
 
 def port_counters(network: Network) -> dict[str, dict[str, int]]:
     """Give the counters of each port that are not 0, by the names of ethtool for mlx5."""
-    ports = network.tables.ports
-    lanes = network.tables.lanes.reshape(-1, kt.PRIORITIES)
+    ports = network.ports
+    lanes = network.lanes.reshape(-1, kt.PRIORITIES)
     columns = {"rx_packets_phy": ports["rx_packets"], "tx_packets_phy": ports["tx_packets"]}
     columns |= {"tx_bytes_phy": ports["tx_bytes"], "rx_crc_errors_phy": ports["rx_crc_errors"]}
     for priority in range(kt.PRIORITIES):
@@ -319,7 +321,7 @@ def dropped_at_ingress(lanes: Any) -> Any:
 
 def _congestion_drops(network: Network) -> Iterable[CongestionDrop]:
     """Name every lane that dropped packets, the worst first."""
-    lanes = network.tables.lanes
+    lanes = network.lanes
     ingress = dropped_at_ingress(lanes)
     dropping = np.flatnonzero(lanes["drops_congestion"]).tolist()
     for index in sorted(dropping, key=lambda i: (-int(lanes[i]["drops_congestion"]), i)):

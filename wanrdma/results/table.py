@@ -30,6 +30,8 @@ MOST_DROPS = 10
 MEANINGS = {
     "drops_congestion": ("congestion drops", "packets that found a full buffer"),
     "drops_error": ("error drops", "frames that errors on a line damaged"),
+    "lost_on_line": ("lost on lines", "frames lost with a line that was down"),
+    "drops_watchdog": ("watchdog drops", "packets dropped by a PFC watchdog in a pause storm"),
     "retransmitted_packets": (
         "retransmitted",
         "packets sent again (go-back-N: all from the lost one on)",

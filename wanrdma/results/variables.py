@@ -55,6 +55,8 @@ LOG_KINDS = {
     kt.QP_ERROR: "queue_pair_error",
     kt.PAUSE: "pause",
     kt.RESUME: "resume",
+    kt.DROP_LINE: "drop_line",
+    kt.STORM: "storm",
 }
 _LOG_FLAGS = {
     "flag_values": np.array(list(LOG_KINDS), dtype=np.uint8),
@@ -86,6 +88,7 @@ def variables(result: RunResult) -> Iterator[Variable]:
     yield from _operation_variables(network)
     yield from _log_variables(network)
     yield from _loss_variables(network)
+    yield from _happening_variables(network)
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,10 @@ class _Bins:
     def of(cls, network: Network) -> _Bins:
         run = network.tables.run[0]
         width_ps, clock_ps = int(run["bin_width_ps"]), int(run["clock_ps"])
-        last = clock_ps // width_ps
+        last, ports = clock_ps // width_ps, len(network.port_names)
         goodput = np.array(network.tables.goodput_bins[:, : last + 1])
-        queue = np.array(network.tables.queue_bins[:, : last + 1])
-        pause = np.array(network.tables.pause_bins[:, : last + 1])
+        queue = np.array(network.tables.queue_bins[:ports, : last + 1])
+        pause = np.array(network.tables.pause_bins[:ports, : last + 1])
         starts_ps = np.arange(last + 1, dtype=np.int64) * width_ps
         lengths_ps = np.full(last + 1, width_ps, dtype=np.int64)
         lengths_ps[last] = clock_ps - starts_ps[last]
@@ -229,8 +232,8 @@ def _flow_variables(network: Network, result: RunResult) -> Iterator[Variable]:
 
 
 def _port_variables(network: Network) -> Iterator[Variable]:
-    ports = network.tables.ports
-    lanes = network.tables.lanes.reshape(-1, kt.PRIORITIES)
+    ports = network.ports
+    lanes = network.lanes.reshape(-1, kt.PRIORITIES)
     drops = lanes["drops_congestion"]
     came_in = dropped_at_ingress(lanes)
     for name, values, units, what in (
@@ -239,6 +242,12 @@ def _port_variables(network: Network) -> Iterator[Variable]:
         ("tx_bytes_phy", ports["tx_bytes"], "byte", "their line time, preamble and gap included"),
         ("rx_packets_phy", ports["rx_packets"], "1", "data, ACK and NAK frames received whole"),
         ("rx_crc_errors_phy", ports["rx_crc_errors"], "1", "frames lost to errors, PFC too"),
+        (
+            "rx_lost_on_line",
+            ports["lost_on_line"],
+            "1",
+            "frames lost with the line that was down, PFC too",
+        ),
         (
             "rx_discards_phy",
             np.where(came_in, drops, 0).sum(axis=1),
@@ -253,13 +262,13 @@ def _port_variables(network: Network) -> Iterator[Variable]:
         ),
         ("tx_pfc_frames", ports["tx_pause"], "1", "PFC frames sent"),
         ("rx_pfc_frames", ports["rx_pause"], "1", "PFC frames received whole"),
-        ("lost_pfc_frames", ports["lost_pause"], "1", "PFC frames lost to errors here"),
+        ("lost_pfc_frames", ports["lost_pause"], "1", "PFC frames lost on the way here"),
     ):
         yield Variable(name, ("port",), values, units, what)
 
 
 def _lane_variables(network: Network) -> Iterator[Variable]:
-    lanes = network.tables.lanes
+    lanes = network.lanes
     clock_ps = int(network.tables.run[0]["clock_ps"])
     for name, values, units, what in (
         ("tx_prio_pause", lanes["tx_pause"], "1", "PFC frames sent that say stop"),
@@ -295,6 +304,8 @@ def _lane_variables(network: Network) -> Iterator[Variable]:
             "packets that found a full buffer: of a lossless priority as ingress, else as egress",
         ),
         ("ecn_marked", lanes["ecn_marked"], "1", "data packets marked with ECN"),
+        ("storms", lanes["storms"], "1", "pauses that the watchdog took for a fault"),
+        ("drops_watchdog", lanes["drops_watchdog"], "1", "packets dropped by the watchdog"),
     ):
         shaped = values.reshape(-1, kt.PRIORITIES)
         yield Variable(name, ("port", "priority"), shaped, units, what)
@@ -410,9 +421,27 @@ def _loss_variables(network: Network) -> Iterator[Variable]:
     yield of_stall("timeouts", rows["timeouts"], "1", "expiries of the ACK timer in between")
 
 
+def _happening_variables(network: Network) -> Iterator[Variable]:
+    """Give the events of the scenario."""
+
+    def of_event(name: str, values: list[Any], units: str, long_name: str) -> Variable:
+        kind = np.int64 if units == "1" else np.float64
+        return Variable(name, ("scenario_event",), np.array(values, kind), units, long_name)
+
+    events = network.happenings
+    names = _names([one.name for one in events])
+    yield Variable("scenario_event", ("scenario_event",), names, "1", "event of the scenario")
+    starts = [one.at_ps / PS_PER_S for one in events]
+    yield of_event("scenario_event_time", starts, "s", "when it begins")
+    ends = [np.nan if one.end_ps < 0 else one.end_ps / PS_PER_S for one in events]
+    yield of_event("scenario_event_end", ends, "s", "when it is over; NaN: never")
+    lines = [one.line for one in events]
+    yield of_event("scenario_event_line", lines, "1", "which line of the scenario; -1: none")
+
+
 def _happened(network: Network) -> Any:
     """Give how many events of each sort of the log there were."""
-    ports, lanes, pairs = network.tables.ports, network.tables.lanes, network.tables.requesters
+    ports, lanes, pairs = network.ports, network.lanes, network.tables.requesters
     counts = {
         kt.DROP_CONGESTION: lanes["drops_congestion"],
         kt.DROP_ERROR: ports["rx_crc_errors"],
@@ -421,6 +450,8 @@ def _happened(network: Network) -> Any:
         kt.QP_ERROR: pairs["req_transport_retries_exceeded"],
         kt.PAUSE: lanes["pauses"],
         kt.RESUME: lanes["resumes"],
+        kt.DROP_LINE: ports["lost_on_line"],
+        kt.STORM: lanes["storms"],
     }
     return np.array([counts[sort].sum() for sort in LOG_KINDS])
 

@@ -8,12 +8,12 @@ it follows from: ``load`` leaves it out if one of those is known to be wrong alr
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from . import room, rows
+from . import happenings, room, rows
 from .found import Found, Place, unknown_site
 from .units import show_bytes
 
 if TYPE_CHECKING:
-    from .schema import Line, Nic, Site, Work
+    from .schema import Event, Line, Nic, Site, Work
 
 CONVERGENCE = r"^[0-9]{1,6}(\.[0-9]{1,6})?:1$"
 CONVERGENCE_TOLERANCE = 0.01
@@ -25,6 +25,7 @@ def across(
     traffic: Sequence["Work | None"],
     nic: "Nic | None",
     row_names: Collection[str] = (),
+    events: Sequence["Event | None"] = (),
 ) -> list[Found]:
     """Check everything that takes more than one section.
 
@@ -41,6 +42,7 @@ def across(
         found += room.check_buffers(sites, lines, nics) if len(nics) == len(sites) else []
         found += room.check_queue_pairs(sites, traffic, nics)
     found += rows.check(sites, lines, traffic, row_names)
+    found += happenings.check(sites, lines, events)
     return found
 
 

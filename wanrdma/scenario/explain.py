@@ -6,14 +6,14 @@ from typing import Any
 
 from ..errors import Problem
 from ..theory import ack_timeout_ps
-from . import checks, keys, like, schema, settings, yaml_file
+from . import checks, keys, like, limits, settings, site, yaml_file
 from .found import Found, Place, among
-from .schema import MOST_TIMEOUT
+from .limits import MOST_TIMEOUT
 from .units import QuantityError, parse_time, shorten, show_time
 
 _NAMES = {
-    schema.SITE_NAME: "a site's name is small letters, digits, - and _, a letter first",
-    schema.NAME: "a name is letters, digits, - and _, a letter first",
+    limits.SITE_NAME: "a site's name is small letters, digits, - and _, a letter first",
+    limits.NAME: "a name is letters, digits, - and _, a letter first",
     checks.CONVERGENCE: "write it like '4:1'",
 }
 _LIMITS = {
@@ -152,7 +152,7 @@ class Places:
 
     def _as_written(self, place: Place) -> Place:
         """Spell a place as it was: ``priority`` may stand for the first of ``priorities``."""
-        for short, long in schema.Pfc.short_keys.items():
+        for short, long in site.Pfc.short_keys.items():
             if place[-2:] == (long, 0) and yaml_file.holds(self._short, (*place[:-2], short)):
                 return (*place[:-2], short)
         return place

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..errors import Problem, ScenarioError
 from . import ber_series, catalogue, checks, explain, keys, like, yaml_file
 from .found import Found, Place
-from .schema import Line, Nic, Scenario, Site, Work
+from .schema import Event, Line, Nic, Scenario, Site, Work
 from .settings import apply_settings
 
 MOST_TOLD = 500
@@ -151,6 +151,8 @@ def _across_what_is_right(data: Any) -> list[Found]:
     if not isinstance(sites, dict) or not sites or not isinstance(lines, list):
         return []
     rows = rows if isinstance(rows, list) else []
+    events = data.get("events", [])
+    events = events if isinstance(events, list) else []
     wrong: set[Place] = set()
     found = checks.across(
         {name: _mended(Site, site, ("sites", name), wrong) for name, site in sites.items()},
@@ -158,6 +160,7 @@ def _across_what_is_right(data: Any) -> list[Found]:
         [_mended(Work, row, ("traffic", i), wrong) for i, row in enumerate(rows)],
         _mended(Nic, data.get("nic", {}), ("nic",), wrong),
         [str(row["name"]) for row in rows if isinstance(row, dict) and "name" in row],
+        [_mended(Event, row, ("events", i), wrong) for i, row in enumerate(events)],
     )
     above = {place[:steps] for place in wrong for steps in range(len(place) + 1)}
     return [one for one in found if not any(_touches(p, wrong, above) for p in one.places)]

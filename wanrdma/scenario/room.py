@@ -51,7 +51,10 @@ _OF_A_FRAME = ("mtu", "framing")
 def _terminal(line: "Line", index: int, frame: int) -> Iterator[Found]:
     otn = line.otn
     place: Place = ("lines", index)
-    for key, size in (("buffer", otn.buffer), ("client_buffer", otn.client_buffer)):
+    sizes = {"buffer": otn.buffer, "client_buffer": otn.client_buffer}
+    if otn.flow_control == "transparent":
+        del sizes["client_buffer"]
+    for key, size in sizes.items():
         if size < frame:
             places: list[Place] = [(*place, "otn", key), (*place, "otn", "flow_control")]
             yield Found(places, _no_room(key, size, frame))
