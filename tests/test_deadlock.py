@@ -32,8 +32,8 @@ def test_circle_of_paused_ports_is_named() -> None:
     network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows))
     outcome = engine.run(network)
     assert outcome.status == "incomplete"
-    assert "deadlock" in outcome.reason
-    assert "s0.0>s0.switch" in outcome.reason
+    assert "deadlock: a circle of 15 paused ports" in outcome.reason
+    assert "s0.switch>s0.otn0, s0.otn0>s1.otn0, s1.otn0>s1.switch, s1.switch>s1.otn1" in outcome.reason
 
 
 def test_packets_behind_a_pause_frame_on_a_long_line_still_move() -> None:

@@ -12,7 +12,7 @@ from numba import int64, typeof
 
 from .build.assemble import aligned
 from .build.network import Network
-from .kernels import calendar, loop
+from .kernels import loop
 from .kernels import tables as kt
 from .kernels.bins import store_partial_bin
 from .kernels.jit import CACHE_FOLDER
@@ -21,12 +21,11 @@ from .kernels.packets import PACKETS_AN_EVENT
 from .kernels.probe import ROWS_AN_EVENT
 from .kernels.stall import STALL_ROWS_AN_EVENT
 from .kernels.windows import open_window
-from .scenario.units import show_time
+from .standstill import Watch, who_waits, why_stuck
 from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, run_table
 
 Status = Literal["completed", "stopped", "incomplete"]
 SLICE_EVENTS = 500_000
-STILL_PS = 100_000_000_000  # 0.1 s in which no packet moved: look whether one ever will
 SLICE_S = 0.1
 ALL_EVENTS = 1 << 60
 FIRST_WINDOW_PS = 100_000_000  # 100 us; longer as long as that does not take long
@@ -34,7 +33,6 @@ LEAST_WINDOW_PS = 1_000_000  # 1 us
 LEAST_WORK_S = 170e-6  # a step of less is sooner done on one thread than handed to two
 MOST_STEPS = 64  # of a window, while there is that much work in each
 NOTHING_MOVES = -1
-MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class _Windows:
     def run(self, until_ps: int) -> int:
         """Run to the end or a time; return NOTHING_LEFT, TIME_IS_UP or NOTHING_MOVES."""
         table = run_table(self.network)
-        watch = _Watch(self.network.tables)
+        watch = Watch(self.network.tables)
         window_ps = self.least_delay_ps if self.is_alone else FIRST_WINDOW_PS
         while True:
             began = time.perf_counter()
@@ -222,26 +220,6 @@ class _Windows:
             self.seen = time.perf_counter()
 
 
-class _Watch:
-    """Looks, once a tenth of a second, whether anything but pauses still moves."""
-
-    def __init__(self, tables: kt.Tables) -> None:
-        self.tables = tables
-        self.next_ps = 0
-        self.hops = -1
-        self.since_ps = 0  # when a look first found so many hops
-
-    def is_still_at(self, time_ps: int) -> bool:
-        """Tell whether all stands still for ever. All events before this time are handled."""
-        if time_ps < self.next_ps:
-            return False
-        self.next_ps = (time_ps // STILL_PS + 1) * STILL_PS
-        hops = self.tables.packet_hops()
-        if hops != self.hops:
-            self.hops, self.since_ps = hops, time_ps
-        return time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables)
-
-
 def _load_or_compile(network: Network) -> None:
     """Get the machine code. A damaged cache file must not stop a run: compile anew."""
     if JIT_OFF:
@@ -316,40 +294,6 @@ def _words(rows: Any) -> Any:
     return rows.view(np.int64).reshape(len(rows), rows.itemsize // 8)
 
 
-def _is_deadlocked(tables: kt.Tables) -> bool:
-    """Tell whether only pauses are left that renew each other, and nothing else is under way."""
-    heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
-    pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
-    kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
-    timers = tables.requesters["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    if np.isin(kinds, (calendar.OPERATION, calendar.PACE)).any() or (timers != kt.NEVER_PS).any():
-        return False
-    return not (_packets_move(tables) or _pauses_run_out(tables, entities[kinds == calendar.WAKE]))
-
-
-def _pauses_run_out(tables: kt.Tables, lanes: Any) -> bool:
-    """Tell whether a pause that holds something up is no longer meant, and so will end."""
-    port, priority = np.divmod(lanes, kt.PRIORITIES)
-    pausing = tables.ports["pausing"][tables.ports["peer"][port]]
-    return bool((pausing >> priority & 1 == 0).any())
-
-
-def _packets_move(tables: kt.Tables) -> bool:
-    """Tell whether a packet, PFC frames and notices apart, is on any link."""
-    for port in tables.ports[tables.ports["flight_head"] != kt.NOWHERE]:
-        packets = tables.groups[port["group"]].packets
-        i = int(port["flight_head"])
-        while i != kt.NOWHERE:
-            if packets["kind"][i] < kt.PFC:
-                return True
-            i = int(packets["next"][i])
-    for line, ring in zip(tables.lines, tables.rings, strict=True):
-        numbers = np.arange(line["received"], line["sent"])
-        if (ring["kind"][numbers % len(ring)] < kt.PFC).any():
-            return True
-    return False
-
-
 def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]:
     left = network.tables.total("operations_left")
     if left == 0:
@@ -360,40 +304,5 @@ def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]
     if code == loop.TIME_IS_UP:
         return "stopped", f"the stop time came, {unfinished}"
     if code == NOTHING_MOVES:
-        return "incomplete", f"deadlock: {_who_waits(network)}; {unfinished}"
-    return "incomplete", f"{_why_stuck(network)}; {unfinished}"
-
-
-def _who_waits(network: Network) -> str:
-    """Name the paused ports whose packets wait for each other."""
-    ports = network.tables.ports
-    waiting = np.flatnonzero((ports["waiting"] & ports["paused"]) != 0)
-    names = ", ".join(network.port_names[p] for p in waiting[:MOST_NAMES])
-    more = f" and {len(waiting) - MOST_NAMES} more" if len(waiting) > MOST_NAMES else ""
-    return f"packets wait for each other in a circle of paused ports, among them {names}{more}"
-
-
-def _why_stuck(network: Network) -> str:
-    pairs = network.tables.requesters
-    broken = np.flatnonzero(pairs["in_error"])
-    if len(broken) == 0:
-        silent = np.flatnonzero((pairs["oldest"] < pairs["newest"]) & (pairs["timeout_ps"] == 0))
-        if len(silent) > 0:
-            name = network.queue_pair_names[silent[0]]
-            return (
-                f"queue pair {name} waits for an ACK: the packet or its ACK was lost, and there is "
-                "no ACK timer (nic.timeout is 0)"
-            )
-        return "nothing more can happen: what is unfinished waits for credits or operations"
-    first = broken[np.argmin(pairs["error_ps"][broken])]
-    when = show_time(int(pairs["error_ps"][first]))
-    timeouts = int(pairs["local_ack_timeout_err"][first])
-    others = f"; {len(broken) - 1} more did" if len(broken) > 1 else ""
-    row = pairs[first]
-    why = f"its retries used up: {row['retries_used']} without progress"
-    if row["over_budget"]:
-        why = f"its retry budget used up: {row['period_retries']} within a period"
-    return (
-        f"queue pair {network.queue_pair_names[first]} went into error at {when}, {why}, "
-        f"{timeouts} ACK timeouts in all{others}"
-    )
+        return "incomplete", f"{who_waits(network)}; {unfinished}"
+    return "incomplete", f"{why_stuck(network)}; {unfinished}"

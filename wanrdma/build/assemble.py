@@ -242,7 +242,6 @@ def _errors(topology: Topology) -> tuple[Any, Any, Any]:
     """Make the row of errors of each port, its changes, and the spells in which it is down."""
     rows = aligned(len(topology.ports), kt.errors)
     rows["gap"] = kt.NOWHERE
-    rows["process"] = kt.PACKETS  # of a clean line that only breaks
     changes: list[tuple[int, float]] = []
     spells: list[tuple[int, int]] = []
     for row, port in zip(rows, topology.ports, strict=True):
