@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 RATES = ["10 Gbps", "25 Gbps", "40 Gbps", "100 Gbps", "400 Gbps"]
 MTUS = [256, 512, 1024, 2048, 4096]
+LENGTHS = ["0 m", "1 m", "30 m", "900 m", "4000 m"]
 
 
 def some_bytes(least: int, most: int) -> st.SearchStrategy[str]:
@@ -26,7 +27,19 @@ def pfc(draw: st.DrawFn) -> dict[str, Any] | str:
     if draw(st.integers(0, 3)) == 0:
         return "none"
     xoff = draw(st.integers(4300, 30_000))
-    return {
+    drawn: dict[str, Any] = {}
+    if draw(st.integers(0, 3)) == 0:
+        drawn["shared"] = draw(some_bytes(5_000, 100_000))
+        drawn["alpha"] = draw(st.sampled_from([0.125, 1.0, 8.0]))
+        drawn["headroom_pool"] = draw(st.just("auto") | some_bytes(4_000, 30_000))
+        drawn["xon_offset"] = draw(some_bytes(0, 9_000))
+    if draw(st.integers(0, 2)) == 0:
+        drawn["watchdog"] = {
+            "detect": draw(st.sampled_from(["1 us", "7 us", "30 us"])),
+            "restore": draw(st.sampled_from(["0 s", "5 us", "20 us"])),
+            "action": draw(st.sampled_from(["drop", "forward"])),
+        }
+    return drawn | {
         "priorities": draw(st.lists(st.integers(2, 4), min_size=1, max_size=3, unique=True)),
         "xoff": f"{xoff} B",
         "xon": f"{draw(st.integers(0, xoff))} B",
@@ -158,21 +171,72 @@ def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
     buffer = draw(st.integers(10_000, 400_000))
     xoff = draw(st.none() | st.integers(0, min(buffer, 60_000)))
     xon = draw(st.none() | st.integers(0, xoff or 0))
-    return {
+    line = {
         "between": [a, b],
-        "distance": f"{draw(st.sampled_from([0, 1, 30, 900, 4000]))} m",
+        "distance": draw(st.sampled_from(LENGTHS)),
         "rate": draw(st.sampled_from([*RATES, "2 x 10 Gbps", "3 x 40 Gbps"])),
         "otn": {
-            "flow_control": draw(st.sampled_from(["none", "cooperative"])),
+            "flow_control": draw(st.sampled_from(["none", "transparent", "cooperative"])),
             "buffer": f"{buffer} B",
             "xoff": "auto" if xoff is None else f"{xoff} B",
             "xon": "auto" if xon is None else f"{xon} B",
             "client_buffer": draw(some_bytes(5_000, 100_000)),
             "latency": draw(some_time(2000)),
             "error_notification": draw(st.booleans()),
+            "distance_hints": draw(st.booleans()),
         },
         "errors": draw(errors()),
     }
+    otn = line["otn"]
+    if otn["flow_control"] == "cooperative" and draw(st.booleans()):
+        otn["control"] = "channel"
+        otn["control_latency"] = draw(st.none() | st.just("30 us"))
+        otn["control_hold"] = draw(st.sampled_from(["1 us", "6 us"]))
+    if draw(st.integers(0, 3)) == 0:
+        otn["shared"] = draw(some_bytes(5_000, 200_000))
+        otn["alpha"] = draw(st.sampled_from([0.25, 1.0, 4.0]))
+    return line
+
+
+@st.composite
+def event(draw: st.DrawFn, lines: list[dict[str, Any]], hosts: dict[str, int]) -> dict[str, Any]:
+    """Draw what happens to a line or a NIC."""
+    kinds = ["down", "switch", "reroute", "capacity", "ber", "wavelength-lost", "pause-storm"]
+    drawn: dict[str, Any] = {"at": draw(some_time(120_000)), "what": draw(st.sampled_from(kinds))}
+    if drawn["what"] == "pause-storm" or not lines:
+        site = draw(st.sampled_from(sorted(hosts)))
+        of_host = {"host": f"{site}.{draw(st.integers(0, hosts[site] - 1))}"}
+        of_host |= {"priority": draw(st.integers(2, 4)), "lasts": draw(some_time(60_000))}
+        return drawn | {"what": "pause-storm"} | of_host
+    k = drawn["line"] = draw(st.integers(0, len(lines) - 1))
+    channels = int(lines[k]["rate"].partition(" x ")[0]) if " x " in lines[k]["rate"] else 1
+    if drawn["what"] == "ber":
+        if lines[k]["errors"]["process"] == "gilbert-elliott":
+            drawn["what"] = "down"
+        else:
+            return drawn | {"ratio": draw(st.sampled_from([0, 1e-6, 1e-3]))}
+    if drawn["what"] == "wavelength-lost":
+        if channels == 1:
+            drawn["what"] = "down"
+        else:
+            drawn |= {"channel": 0, "lasts": draw(st.none() | some_time(90_000))}
+    if drawn["what"] == "capacity":
+        drawn["rate"] = draw(st.sampled_from(RATES))
+        drawn["lasts"] = draw(st.none() | some_time(90_000))
+    if drawn["what"] in ("switch", "reroute"):
+        drawn["to"] = draw(st.none() | st.sampled_from(LENGTHS))
+        drawn["overtake"] = draw(st.booleans())
+    if drawn["what"] == "down" and draw(st.booleans()):
+        drawn["channel"] = draw(st.integers(0, channels - 1))
+    drawn["outage"] = draw(st.just("0 s") | some_time(80_000))
+    if draw(st.booleans()):
+        drawn["outage_at_least"] = "0 s"
+    drawn["direction"] = draw(st.sampled_from(["both", *lines[k]["between"]]))
+    if draw(st.booleans()):
+        drawn["break_at"] = draw(st.sampled_from([lines[k]["distance"], "0 m"]))
+    if draw(st.booleans()):
+        drawn |= {"waiting": "held", "detection": draw(some_time(20_000))}
+    return drawn
 
 
 @st.composite
@@ -234,6 +298,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         lines += [draw(line(a, b)) for _ in range(draw(st.integers(1, 2)))]
     if len(names) == 3 and draw(st.booleans()):
         lines.append(draw(line("a", "c")))
+    happens = draw(st.booleans())
     return {
         "name": "drawn",
         "sites": {
@@ -247,5 +312,6 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "lines": lines,
         "nic": draw(nic()),
         "traffic": draw(traffic(hosts)),
+        "events": draw(st.lists(event(lines, hosts), max_size=4)) if happens else [],
         "seed": draw(st.integers(0, 2**40)),
     }
