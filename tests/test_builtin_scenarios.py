@@ -10,12 +10,16 @@ from wanrdma.scenario import catalogue, load, yaml_file
 from wanrdma.scenario.units import show_rate
 
 NAMES = [
+    "ason-reroute",
     "burst-vs-bits",
+    "capacity-drop",
     "dcqcn-long-rtt",
     "error-notification",
     "incast-pfc",
     "nak-vs-timeout",
+    "pause-propagation",
     "perftest",
+    "protection-50ms",
     "slots-nccl",
     "three-sites",
     "unicom-329km",

@@ -33,7 +33,9 @@ def test_circle_of_paused_ports_is_named() -> None:
     outcome = engine.run(network)
     assert outcome.status == "incomplete"
     assert "deadlock: a circle of 15 paused ports" in outcome.reason
-    assert "s0.switch>s0.otn0, s0.otn0>s1.otn0, s1.otn0>s1.switch, s1.switch>s1.otn1" in outcome.reason
+    assert (
+        "s0.switch>s0.otn0, s0.otn0>s1.otn0, s1.otn0>s1.switch, s1.switch>s1.otn1" in outcome.reason
+    )
 
 
 def test_packets_behind_a_pause_frame_on_a_long_line_still_move() -> None:

@@ -74,9 +74,10 @@ def test_a_ratio_above_a_threshold_from_the_start():
     assert over_time(post_fec_ber=1e-5, signal_fail=1e-5) == [(0, 1e-5), (10 * MS, None)]
 
 
-def test_nothing_passes_a_line_that_is_down():
-    """1 MiB in 256 packets of 335 ns; the line is down from 20 us to 40 us."""
-    broken = line("a", "b", rate="100 Gbps")
+def test_what_is_on_a_line_that_goes_down_or_is_sent_then_is_lost():
+    """1 MiB in 256 packets of 335 ns; the line is down from 20 us to 40 us, and takes 10 us."""
+    broken = line("a", "b", rate="100 Gbps", distance="0 km")
+    broken["otn"] = {"latency": "5 us"}
     broken["errors"] = {"series": [at(0.02, None), at(0.04, 0.0)]}
     network = build(scenario(lines=[broken], nic={"rate": "100 Gbps", "timeout": 8}))
     outcome = engine.run(network, probe=True)
@@ -85,12 +86,11 @@ def test_nothing_passes_a_line_that_is_down():
     port = network.port_names.index("a.switch>b.switch")
     sent = rows[(rows["port"] == port) & (rows["is_arrival"] == 0)]
     began_ps = sent["time_ps"] - sent["size_bytes"].astype(np.int64) * 80
-    damaged = (sent["flags"] & kt.DAMAGED) != 0
-    assert damaged.sum() > 50
-    assert np.array_equal(damaged, (began_ps >= 20_000_000) & (began_ps < 40_000_000))
-    assert (
-        network.tables.errors["draws"].max() == 0
-    )  # a clean line, and one that is down, draw none
+    lost = (sent["flags"] & kt.LOST) != 0
+    assert lost.sum() > 30
+    assert np.array_equal(lost, (sent["time_ps"] > 10_000_000) & (began_ps < 40_000_000))
+    # A clean line, and one that is down, draw nothing.
+    assert network.tables.errors["draws"].max() == 0
 
 
 def test_a_line_comes_back_with_the_ratio_that_it_has_then():

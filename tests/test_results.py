@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray
 
-from wanrdma.build.network import Network
+from wanrdma.build.network import Happening, Network
 from wanrdma.engine import Outcome
 from wanrdma.errors import OutputError
 from wanrdma.kernels import tables as kt
@@ -85,6 +85,7 @@ def make_network(flows: int = 2) -> Network:
         queue_pair_names=[f"pair{q}" for q in range(pairs)],
         queue_pair_flow=flow_of,
         operation_names=[f"write.{o}" for o in range(flows + 2)],
+        happenings=[Happening("line 0 down", 10**9, -1, 0)],
     )
 
 
@@ -207,6 +208,8 @@ def test_totals_take_all_queue_pairs_and_ports():
     assert summary_of(network).totals == {
         "drops_congestion": 11,
         "drops_error": 3,
+        "lost_on_line": 0,
+        "drops_watchdog": 0,
         "retransmitted_packets": 10,
         "naks": 2,
         "timeouts": 3,
@@ -399,6 +402,7 @@ def test_every_variable_says_what_it_is_and_has_named_axes(tmp_path):
                     "queue_pair",
                     "event",
                     "event_sort",
+                    "scenario_event",
                     "stall",
                 }
             if variable.dtype.kind != "O":

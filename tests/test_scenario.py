@@ -328,8 +328,8 @@ TOP = "name: plain\n"
         ("[a, b]", "¦[a]", "lines.0.between: must have at least 2 entries, got 1"),
         (
             LINE,
-            "    otn: {flow_control: ¦transparent}\n    rate:",
-            "lines.0.otn.flow_control: 'transparent' is not built yet; allowed: none, cooperative",
+            "    otn: {flow_control: ¦pfc}\n    rate:",
+            "lines.0.otn.flow_control: got 'pfc'; allowed: none, transparent, cooperative",
         ),
         (
             LINE,
@@ -363,13 +363,7 @@ TOP = "name: plain\n"
             "    errors: {process: gilbert-elliott, bad_ber: 0.1, bad_time: ¦1 ns}\n    rate:",
             "lines.0.errors.bad_time: got 1.000 ns; from 1 us to 1 h",
         ),
-        (
-            LINE,
-            "    ¦protection: {switch: 50 ms}\n    rate:",
-            "lines.0.protection: is not built yet; leave it out",
-        ),
         (TOP, TOP + "¦training: {}\n", "training: is not built yet; leave it out"),
-        (TOP, TOP + "¦events: []\n", "events: is not built yet; leave it out"),
         (
             TOP,
             TOP + "nic: {congestion_control: ¦timely}\n",
@@ -600,7 +594,7 @@ lines:
   - between: [a, ¦q]
     distance: 30 km
     rate: ¦7
-    otn: {flow_control: ¦transparent, xoff: ¦1 GiB}
+    otn: {flow_control: ¦pfc, xoff: ¦1 GiB}
 nic: {window: ¦100 B, timeout: ¦40}
 traffic:
   - {name: w, from: a.0, to: ¦z.0, bytes: ¦1, after: [¦v]}
@@ -617,7 +611,7 @@ traffic:
             "sites.b.nic.mtu: got 9000; allowed: 256, 512, 1024, 2048, 4096",
             "lines.0.between.1: no site 'q'; sites: a, b",
             "lines.0.rate: 7 has no unit; write a rate like '400 Gbps'",
-            "lines.0.otn.flow_control: 'transparent' is not built yet; allowed: none, cooperative",
+            "lines.0.otn.flow_control: got 'pfc'; allowed: none, transparent, cooperative",
             "lines.0.otn.xoff: xoff (1.00 GiB) may not be above buffer (256 MiB)",
             "nic.window: window (100 B) must hold a packet of mtu 4096 B",
             "nic.timeout: must be at most 31, got 40",
@@ -628,7 +622,7 @@ traffic:
             "compute and at), for example 'bytes: 1 GiB'",
             "traffic.1.name: 'w' is the name of traffic.0 too",
             "trafic: unknown key; did you mean 'traffic'? allowed: name, description, sites, "
-            "lines, nic, traffic, seed, stop",
+            "lines, nic, traffic, events, seed, stop",
         ],
     )
 
@@ -809,8 +803,7 @@ def test_a_setting_reaches_sites_that_are_like_this_one_but_not_aliases_of_it():
         ("lines.\u00b2=7", "lines.\u00b2: error: no entry '\u00b2' in lines, which has 0 only"),
         ("lines.x=7", "lines.x: error: no entry 'x' in lines, which has 0 only"),
         ("sites.c.hosts=7", "sites.c.hosts: error: no 'c' in sites; sites: a, b"),
-        ("lines.0.protection.switch=1 s", "lines.0.protection.switch: error: 'protection' is not "
-                                          "built yet"),
+        ("training.model=x", "training.model: error: 'training' is not built yet"),
         ("name.x=7", "name.x: error: name is 'plain', so nothing can be set below it"),
         ("seed", "seed: error: write KEY=VALUE, like lines.0.distance=100 km"),
         ("=7", "'=7': error: write KEY=VALUE, like lines.0.distance=100 km"),
@@ -1043,7 +1036,7 @@ def test_a_problem_prints_nothing_that_a_terminal_would_obey():
 def test_every_key_is_described_and_every_default_figure_has_its_source():
     schema = Scenario.model_json_schema()
     sections = {"Scenario": schema, **schema["$defs"]}
-    assert len(sections) == 16
+    assert len(sections) == 18
     for name, section in sections.items():
         assert section["additionalProperties"] is False
         for key, field in section["properties"].items():

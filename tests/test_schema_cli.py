@@ -132,9 +132,7 @@ def test_it_refuses_what_load_refuses(key, value):
     assert not CHECKER.is_valid(read(text))
 
 
-@pytest.mark.parametrize(
-    "text", ["training: {}\n", "events: []\n", "colour: red\n", "seed: -1\n", "stop: 5\n"]
-)
+@pytest.mark.parametrize("text", ["training: {}\n", "colour: red\n", "seed: -1\n", "stop: 5\n"])
 def test_it_refuses_unknown_keys_and_those_for_later(text):
     assert not CHECKER.is_valid(with_key(text))
 

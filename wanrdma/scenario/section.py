@@ -5,7 +5,6 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -29,17 +28,6 @@ def figure(default: Any, description: str, *, source: str, unit: str = "", **lim
 def part(description: str) -> Any:
     """Describe a field that is a section of its own, with all its defaults if not given."""
     return Field({}, description=description)
-
-
-def later(*values: str) -> BeforeValidator:
-    """Refuse values whose place is kept but which are not built yet."""
-
-    def refuse(value: object) -> object:
-        if value in values:
-            raise ValueError(f"{value!r} is not built yet")
-        return value
-
-    return BeforeValidator(refuse)
 
 
 def whole(value: object) -> object:
