@@ -9,7 +9,8 @@ import math
 import pytest
 from reference import rate, stalls, streams
 from reference.emulator import Emulator, differences, emulate, invariants
-from reference.records import Packet, Rate, Row, Stall, read
+from reference.reading import read
+from reference.records import Packet, Rate, Row, Stall
 from reference.small import DCQCN_RATE, LINE_BPS, Small, busier, two_hosts
 from twin_runs import BACK, PACKET, RTT, THERE, TIMEOUT, by_kernel, departures, lane, lose, run
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from reference.emulator import Twin, emulate, invariants
-from reference.records import LANE_INPUT
+from reference.reading import LANE_INPUT
 from reference.small import Small
 
 from wanrdma.kernels import tables as records

@@ -26,9 +26,11 @@ from wanrdma.kernels.tables import (
 )
 
 from . import rate, stalls
-from .compare import differences, invariants
+from .compare import differences
+from .invariants import invariants
 from .network import IDLE, Drop, Network, Phase
-from .records import Flow, Lane, Operation, Packet, QueuePair, Twin, lane_of, packets_of, read
+from .reading import read
+from .records import Flow, Lane, Operation, Packet, QueuePair, Twin, lane_of, packets_of
 
 __all__ = ["Twin", "differences", "emulate", "invariants"]
 
