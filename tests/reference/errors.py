@@ -6,19 +6,29 @@ from dataclasses import dataclass
 from wanrdma.kernels.tables import BITS, CODEWORDS, GILBERT_ELLIOTT
 
 from . import streams
-from .records import Change, Errors, Packet
+from .records import Change, Errors, Packet, Spell
 
 UNDRAWN = -1
 
 
 @dataclass
 class Line:
-    """A port that damages what it sends, and the stream that it draws from."""
+    """A row of the errors, and the stream that it draws from."""
 
     seed: int
     port: int
     byte_ps: int
     errors: Errors
+
+    def loses(self, start_ps: int, departure_ps: int, spells: list[Spell]) -> bool:
+        """Tell whether the line is down while a frame is in service, or for one moment."""
+        errors = self.errors
+        while errors.spell < errors.spell_end and spells[errors.spell].to_ps <= start_ps:
+            errors.spell += 1
+        if errors.spell == errors.spell_end:
+            return False
+        from_ps = spells[errors.spell].from_ps
+        return from_ps < departure_ps or from_ps == start_ps == departure_ps
 
     def hits(self, frame: Packet, start_ps: int, changes: list[Change]) -> bool:
         """Tell whether a frame is damaged whose service starts now."""
@@ -26,7 +36,7 @@ class Line:
         self.change(start_ps, changes)
         if errors.process == GILBERT_ELLIOTT:
             return self.hits_by_turns(frame, start_ps)
-        if errors.log_survival == -math.inf:  # the line is down
+        if errors.log_survival == -math.inf:  # every frame is bad
             return True
         if errors.process == CODEWORDS:
             return self.hits_by_block(frame, start_ps)

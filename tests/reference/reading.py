@@ -7,13 +7,17 @@ from wanrdma.kernels.tables import Tables
 from .records import (
     Change,
     Errors,
+    Event,
     Flow,
     Lane,
     Operation,
+    Pool,
     Port,
     QueuePair,
     Rate,
+    Spell,
     Twin,
+    Way,
 )
 
 
@@ -22,9 +26,13 @@ def read(tables: Tables) -> Twin:
     successors = tables.successors.tolist()
     return Twin(
         seed=int(tables.run[0]["seed"]),
-        ports=[_port(row) for row in _rows(tables.ports)],
+        ports=[Port(**{name: row[name] for name in PORT_INPUT}) for row in _rows(tables.ports)],
         errors=[Errors(**row) for row in _rows(tables.errors)],
         error_changes=[Change(**row) for row in _rows(tables.error_changes)],
+        spells=[Spell(**row) for row in _rows(tables.spells)],
+        ways=[Way(**{name: row[name] for name in WAY_INPUT}) for row in _rows(tables.lines)],
+        changes=[Event(**row) for row in _rows(tables.changes)],
+        pools=[Pool(**row) for row in _rows(tables.pools)],
         lanes=[Lane(**{name: row[name] for name in LANE_INPUT}) for row in _rows(tables.lanes)],
         queue_pairs=[
             _queue_pair(sends | receives)
@@ -53,6 +61,28 @@ LANE_INPUT = (
     "ecn_min_bytes",
     "ecn_max_bytes",
     "ecn_probability",
+    "pool",
+    "alpha",
+    "headroom_limit_bytes",
+)
+WAY_INPUT = ("port", "delay_ps", "has_errors", "control")
+PORT_INPUT = (
+    "peer",
+    "is_host",
+    "ps_per_byte",
+    "delay_ps",
+    "pause_ps",
+    "refresh_ps",
+    "line",
+    "stands_for",
+    "way",
+    "control",
+    "has_errors",
+    "notifies",
+    "watch_ps",
+    "restore_ps",
+    "watch_drops",
+    "error_told_ps",
 )
 QUEUE_PAIR_INPUT = (
     "sender_port",
@@ -108,20 +138,6 @@ OPERATION_INPUT = (
 def _rows(table: Any) -> list[dict[str, Any]]:
     """Take records as dictionaries of Python numbers."""
     return [dict(zip(table.dtype.names, row, strict=True)) for row in table.tolist()]
-
-
-def _port(row: dict[str, Any]) -> Port:
-    return Port(
-        peer=row["peer"],
-        is_host=bool(row["is_host"]),
-        ps_per_byte=row["ps_per_byte"],
-        delay_ps=row["delay_ps"],
-        pause_ps=row["pause_ps"],
-        refresh_ps=row["refresh_ps"],
-        has_errors=bool(row["has_errors"]),
-        notifies=bool(row["notifies"]),
-        error_told_ps=row["error_told_ps"],
-    )
 
 
 def _queue_pair(row: dict[str, Any]) -> QueuePair:

@@ -30,6 +30,7 @@ class Packet:
     at: int = NOWHERE  # index into paths of the port it was last sent from
     is_stored: bool = False  # counts in queued_bytes of the egress it waits for
     ingress_lane: int = NOWHERE  # the lane it is stored in as an ingress
+    pause_ps: int = 0  # PFC: how long a stop lasts
 
     @property
     def stored_bytes(self) -> int:
@@ -48,11 +49,13 @@ class Errors:
     good_ps: int
     bad_ps: int
     change_end: int  # one past its last row of the series
+    spell_end: int  # one past its last row of `spells`
     gap: int  # -1: to be drawn
     draws: int
     is_bad: int
     until_ps: int
     change: int  # the next row of the series
+    spell: int  # the next row of `spells`
 
 
 class Change(NamedTuple):
@@ -60,6 +63,46 @@ class Change(NamedTuple):
 
     time_ps: int
     log_survival: float
+
+
+class Spell(NamedTuple):
+    """A time in which a line is down: what is in service within it is lost."""
+
+    from_ps: int
+    to_ps: int
+
+
+class Event(NamedTuple):
+    """A row of `changes`, a scenario event."""
+
+    time_ps: int
+    kind: int
+    entity: int  # a port, or (HINT) a queue pair
+    value: int
+    other: int
+
+
+@dataclass
+class Way:
+    """A row of `lines`: one direction of a line, on one of its ways."""
+
+    port: int  # that it leaves from: an end of the line, or one that stands for it
+    delay_ps: int
+    has_errors: bool
+    control: int  # port of the control channel beside it
+    last_ps: int = 0  # when the last frame put on it arrives
+
+
+@dataclass
+class Pool:
+    """A buffer that lossless ingress lanes share."""
+
+    shared_bytes: int
+    headroom_bytes: int
+    shared_used_bytes: int = 0
+    headroom_used_bytes: int = 0
+    max_shared_used_bytes: int = 0
+    max_headroom_used_bytes: int = 0
 
 
 @dataclass
@@ -72,8 +115,15 @@ class Port:
     delay_ps: int
     pause_ps: int
     refresh_ps: int
+    line: int  # what is sent goes on this row of `lines`, -1: a cable
+    stands_for: int  # itself, or the port whose line has a way that leaves from here
+    way: int  # the port that the line leaves from
+    control: int  # the port that the control channel leaves from, -1: there is none
     has_errors: bool
     notifies: bool
+    watch_ps: int
+    restore_ps: int
+    watch_drops: bool
     error_told_ps: int  # when the last notice came
 
     sending: Packet | None = None  # the frame in service
@@ -83,6 +133,9 @@ class Port:
     notice_requested: int = 0
     pausing: int = 0
     refresh_due_ps: int = NEVER_PS
+    is_stopped: int = 0
+    last_arrival_ps: int = 0  # of what was put on its line
+    last_control_ps: int = 0  # of what was sent on its control channel
     ecn_draws: int = 0
 
     queued_bytes: int = 0
@@ -94,6 +147,7 @@ class Port:
     rx_packets: int = 0
     rx_crc_errors: int = 0
     lost_pause: int = 0
+    lost_on_line: int = 0
 
 
 @dataclass
@@ -107,6 +161,9 @@ class Lane:
     ecn_min_bytes: int
     ecn_max_bytes: int
     ecn_probability: float
+    pool: int  # row of `pools`, -1: a buffer of its own
+    alpha: float
+    headroom_limit_bytes: int
 
     fifo: deque[Packet] = field(default_factory=deque)
     ready: list[int] = field(default_factory=list)  # queue pairs, in the order they joined
@@ -117,6 +174,7 @@ class Lane:
 
     ingress_bytes: int = 0
     max_ingress_bytes: int = 0
+    headroom_used_bytes: int = 0  # of ingress_bytes
     episode_drop_bytes: int = 0
     missing_bytes: int = 0
 
@@ -126,6 +184,17 @@ class Lane:
     tx_pause: int = 0
     drops_congestion: int = 0
     ecn_marked: int = 0
+
+    watch_pending: bool = False
+    last_stop_ps: int = 0
+    is_storm: int = 0
+    storms: int = 0
+    drops_watchdog: int = 0
+
+    @property
+    def has_something(self) -> bool:
+        """Whether it has something to send."""
+        return bool(self.fifo or self.ready)
 
     @property
     def is_lossless(self) -> bool:
@@ -355,6 +424,10 @@ class Twin:
     ports: list[Port]
     errors: list[Errors]  # one a port
     error_changes: list[Change]
+    spells: list[Spell]
+    ways: list[Way]
+    changes: list[Event]
+    pools: list[Pool]
     lanes: list[Lane]
     queue_pairs: list[QueuePair]
     rates: list[Rate]  # one a queue pair

@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ class Small:
     ports: list[Row] = field(default_factory=list)
     errors: list[Row] = field(default_factory=list)  # one a port
     error_changes: list[Row] = field(default_factory=list)
+    spells: list[Row] = field(default_factory=list)
+    lines: list[Row] = field(default_factory=list)
+    changes: list[Row] = field(default_factory=list)
+    pools: list[Row] = field(default_factory=list)
     lanes: list[Row] = field(default_factory=list)
     queue_pairs: list[Row] = field(default_factory=list)
     operations: list[Row] = field(default_factory=list)
@@ -81,21 +86,25 @@ class Small:
     def link(self, a: int, b: int, ps_per_byte: int = 20, delay_ps: int = 1000) -> tuple[int, int]:
         """Join two nodes and return their ports."""
         here, there = len(self.ports), len(self.ports) + 1
-        for node, peer in ((a, there), (b, here)):
-            self.ports.append(
-                {
-                    "peer": peer,
-                    "is_host": self.nodes[node],
-                    "ps_per_byte": ps_per_byte,
-                    "delay_ps": delay_ps,
-                    "pause_ps": 1_000_000_000,
-                    "refresh_ps": 500_000_000,
-                    "error_told_ps": NOWHERE,
-                }
+        for node, port, peer in ((a, here, there), (b, there, here)):
+            self.port(
+                peer=peer,
+                is_host=self.nodes[node],
+                stands_for=port,
+                way=port,
+                ps_per_byte=ps_per_byte,
+                delay_ps=delay_ps,
             )
-            self.errors.append({"gap": -1})
-            self.lanes += [{"queue_limit_bytes": MUCH} for _ in range(PRIORITIES)]
         return here, there
+
+    def port(self, **fields: int) -> int:
+        """Add a port: an end of a cable, or what another module makes of it."""
+        row = {"pause_ps": 1_000_000_000, "refresh_ps": 500_000_000, "error_told_ps": NOWHERE}
+        row |= dict.fromkeys(("line", "line_in", "control"), NOWHERE)
+        self.ports.append(row | fields)
+        self.errors.append({"gap": -1})
+        self.lanes += [{"queue_limit_bytes": MUCH, "pool": NOWHERE} for _ in range(PRIORITIES)]
+        return len(self.ports) - 1
 
     def lane(self, port: int, priority: int) -> Row:
         """Return the row of a lane, to be set."""
@@ -232,6 +241,10 @@ class Small:
             "run": _table(records.run, [run]),
             "ports": _table(records.port, self.ports),
             "errors": _table(records.errors, self.errors),
+            "spells": _table(records.spell, self.spells),
+            "lines": _table(records.line, self.lines),
+            "changes": _table(records.change, sorted(self.changes, key=itemgetter("time_ps"))),
+            "pools": _table(records.pool, self.pools),
             "error_changes": _table(records.error_change, self.error_changes),
             "lanes": _table(records.lane, [{"paused_since_ps": NEVER_PS} | r for r in self.lanes]),
             "requesters": _table(records.requester, _fields(records.requester, self.queue_pairs)),
