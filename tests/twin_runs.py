@@ -50,10 +50,11 @@ def by_kernel(small: Small, twin: Twin):
     for name in ("clock_ps", "operations_left"):
         tables.run[name] = getattr(twin, name)
     of_twin = {"requesters": "queue_pairs", "responders": "queue_pairs"}
-    for name in (*of_twin, "rates", "ports", "errors", "lanes", "operations", "flows"):
+    for name in (*of_twin, "rates", "ports", "errors", "lanes", "operations", "flows", "pools"):
         table = getattr(tables, name)
         for row, record in zip(table, getattr(twin, of_twin.get(name, name)), strict=True):
             for column in table.dtype.names:
-                if column not in LANE_INPUT and hasattr(record, column):
+                is_input = name == "lanes" and column in LANE_INPUT
+                if not is_input and hasattr(record, column):
                     row[column] = getattr(record, column)
     return tables
