@@ -124,6 +124,12 @@ class Small:
             change_end=len(self.error_changes),
         )
 
+    def change(self, time_ps: int, kind: int, entity: int, value: int = 0, other: int = 0) -> None:
+        """Add a scenario event."""
+        names = ("time_ps", "kind", "entity", "value", "other")
+        row = (time_ps, kind, entity, value, other)
+        self.changes.append(dict(zip(names, row, strict=True)))
+
     def path(self, ports: list[int]) -> int:
         """Add a path and return its place."""
         self.paths += [*ports, NOWHERE]
