@@ -18,8 +18,16 @@ from .state import State, state_of
 MOST_SENTENCES = 20
 MOST_ROWS = 3  # probe rows told of in one sentence
 
-ERRORS_FIELDS = ("gap", "draws", "is_bad", "until_ps", "change")
+ERRORS_FIELDS = ("gap", "draws", "is_bad", "until_ps", "change", "spell")
 PORT_FIELDS = (
+    "is_stopped",
+    "line",
+    "way",
+    "control",
+    "has_errors",
+    "delay_ps",
+    "ps_per_byte",
+    "last_control_ps",
     "pause_requests",
     "notice_requested",
     "error_told_ps",
@@ -34,12 +42,14 @@ PORT_FIELDS = (
     "rx_packets",
     "rx_crc_errors",
     "lost_pause",
+    "lost_on_line",
 )
 LANE_FIELDS = (
     "queued_bytes",
     "pause_until_ps",
     "ingress_bytes",
     "max_ingress_bytes",
+    "headroom_used_bytes",
     "episode_drop_bytes",
     "missing_bytes",
     "rx_pause",
@@ -48,8 +58,20 @@ LANE_FIELDS = (
     "tx_pause",
     "drops_congestion",
     "ecn_marked",
+    "last_stop_ps",
+    "is_storm",
+    "storms",
+    "drops_watchdog",
+)
+POOL_FIELDS = (
+    "shared_used_bytes",
+    "headroom_used_bytes",
+    "max_shared_used_bytes",
+    "max_headroom_used_bytes",
 )
 QUEUE_PAIR_FIELDS = (
+    "window_bytes",
+    "round_trip_ps",
     "oldest",
     "next",
     "newest",
@@ -164,6 +186,8 @@ def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
     yield from _compare("run", kernel, plain, ("clock_ps", "packet_hops", "operations_left"))
     for p, (ours, theirs) in _pairs(kernel.ports, plain.ports):
         yield from _compare(f"port {p}", ours, theirs, PORT_FIELDS)
+        if theirs.line != NOWHERE:
+            yield from _compare(f"port {p}", ours, theirs, ("last_arrival_ps",))
     for p, (ours, theirs) in _pairs(kernel.errors, plain.errors):
         yield from _compare(f"errors of port {p}", ours, theirs, ERRORS_FIELDS)
     for n, (ours, theirs) in _pairs(kernel.lanes, plain.lanes):
@@ -171,6 +195,8 @@ def _counter_differences(kernel: State, plain: State) -> Iterator[str]:
         yield from _compare(what, ours, theirs, LANE_FIELDS)
         if _paused_ps(ours) != _paused_ps(theirs):
             yield _sentence(what, "paused_ps", _paused_ps(ours), _paused_ps(theirs))
+    for n, (ours, theirs) in _pairs(kernel.pools, plain.pools):
+        yield from _compare(f"pool {n}", ours, theirs, POOL_FIELDS)
     for q, (ours, theirs) in _pairs(kernel.queue_pairs, plain.queue_pairs):
         what = f"queue pair {q}"
         yield from _compare(what, ours, theirs, QUEUE_PAIR_FIELDS)

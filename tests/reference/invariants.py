@@ -8,26 +8,36 @@ from wanrdma.kernels.tables import (
     DAMAGED,
     DATA,
     DCQCN,
+    HINT,
+    LOST,
+    NEVER_PS,
     NOTICE,
     NOWHERE,
     PFC,
     PRIORITIES,
+    PSN_MODULUS,
     SEND,
+    STORM_BEGINS,
+    STORM_ENDS,
+    SWITCH,
     Tables,
 )
 
-from .records import Twin, packets_of
+from .records import Row, Twin, packets_of
 from .state import State, state_of
 
 Lossless = Callable[[int], bool] | Iterable[int]
 
 CONSERVED = {DATA: "data", CNP: "CNP"}
+FORMULA_HOLDS = (HINT, STORM_BEGINS)  # scenario events that leave what buffers must hold
 
 
 def invariants(run: Twin | Tables, lossless: Lossless = ()) -> list[str]:
     """Tell what is broken of what must hold at the end of any run; nothing if nothing is.
 
-    `lossless` names the lanes whose buffers hold what a paused peer may still send.
+    `lossless` names the lanes whose buffers hold what a paused peer may still send. Of these
+    nothing is asked that share a pool, or whose peers' lanes were in a storm, and of none where
+    a scenario event changed what they must hold: a drop must then only have been answered.
     """
     state = state_of(run)
     found = list(_sequence_faults(state))
@@ -35,9 +45,14 @@ def invariants(run: Twin | Tables, lossless: Lossless = ()) -> list[str]:
     found += _stall_faults(state)
     found += _rate_faults(state)
     found += _delivery_faults(state)
-    found += _buffer_faults(state, lossless)
+    found += _buffer_faults(state)
+    found += _drop_faults(state, lossless)
+    found += _pool_faults(state)
+    found += _watchdog_faults(state)
     if state.probes:
         found += _conservation_faults(state)
+        found += _order_faults(state)
+        found += _line_faults(state)
     return found
 
 
@@ -150,16 +165,13 @@ def _delivery_faults(state: State) -> Iterator[str]:
             yield f"flow {f}: {flow.delivered_bytes} B delivered, {accepted[f]} B accepted"
 
 
-def _buffer_faults(state: State, lossless: Lossless) -> Iterator[str]:
-    is_lossless = lossless if callable(lossless) else set(lossless).__contains__
+def _buffer_faults(state: State) -> Iterator[str]:
     for n, lane in enumerate(state.lanes):
         if lane.queued_bytes < 0 or lane.ingress_bytes < 0:
             yield f"lane {n}: stores {lane.queued_bytes} B, {lane.ingress_bytes} B"
-        if lane.ingress_limit_bytes and lane.max_ingress_bytes > lane.ingress_limit_bytes:
+        limit = lane.ingress_limit_bytes if lane.pool == NOWHERE else 0
+        if limit and lane.max_ingress_bytes > limit:
             yield f"lane {n}: held {lane.max_ingress_bytes} B, above its limit"
-        # Its drops may be others': of what came by a lossy lane and was to leave by this one.
-        if lane.missing_bytes and is_lossless(n):
-            yield f"lane {n}: lacked {lane.missing_bytes} B though lossless"
     for p, port in enumerate(state.ports):
         lanes = state.lanes[PRIORITIES * p : PRIORITIES * (p + 1)]
         if port.queued_bytes != sum(lane.queued_bytes for lane in lanes):
@@ -171,6 +183,114 @@ def _buffer_faults(state: State, lossless: Lossless) -> Iterator[str]:
     )
     if stored != sum(lane.ingress_bytes for lane in state.lanes):
         yield "what is stored as egress is not what is stored as ingress"
+
+
+def _drop_faults(state: State, lossless: Lossless) -> Iterator[str]:
+    """Tell of drops for want of a buffer that none should lack, or that were not answered."""
+    is_lossless = lossless if callable(lossless) else set(lossless).__contains__
+    is_as_built = all(event.kind in FORMULA_HOLDS for event in state.changes)
+    for n, lane in enumerate(state.lanes):
+        # `drops_congestion` may be others': of what came by a lossy lane and was to leave here.
+        if not lane.missing_bytes:
+            continue
+        p, c = divmod(n, PRIORITIES)
+        port = state.ports[p]
+        storms = state.lanes[PRIORITIES * port.peer + c].storms
+        if is_lossless(n) and is_as_built and lane.pool == NOWHERE and not storms:
+            yield f"lane {n}: lacked {lane.missing_bytes} B though lossless"
+        if lane.ingress_limit_bytes == 0 or lane.drops_congestion == 0:
+            yield f"lane {n}: lacked {lane.missing_bytes} B and dropped nothing"
+        if lane.episode_drop_bytes > lane.missing_bytes:
+            yield f"lane {n}: dropped more since a resume than ever"
+        if port.tx_pause == 0 and not port.pause_requests >> c & 1:
+            yield f"lane {n}: dropped and did not tell its peer to stop"
+
+
+def _pool_faults(state: State) -> Iterator[str]:
+    shared, headroom = Counter[int](), Counter[int]()
+    for n, lane in enumerate(state.lanes):
+        if lane.pool == NOWHERE:
+            if lane.headroom_used_bytes:
+                yield f"lane {n}: is in the headroom of no pool"
+            continue
+        shared[lane.pool] += lane.ingress_bytes - lane.headroom_used_bytes
+        headroom[lane.pool] += lane.headroom_used_bytes
+        limit = min(lane.ingress_bytes, lane.headroom_limit_bytes)
+        if not 0 <= lane.headroom_used_bytes <= limit:
+            yield f"lane {n}: has {lane.headroom_used_bytes} B in its headroom"
+        p, c = divmod(n, PRIORITIES)
+        ended = any(event.kind == STORM_ENDS for event in state.changes)
+        if lane.headroom_used_bytes and not ended and not state.ports[p].pausing >> c & 1:
+            yield f"lane {n}: is in its headroom and not pausing"
+    for n, pool in enumerate(state.pools):
+        if (pool.shared_used_bytes, pool.headroom_used_bytes) != (shared[n], headroom[n]):
+            yield f"pool {n}: what it holds is not the sum of what its lanes do"
+        if not pool.shared_used_bytes <= pool.max_shared_used_bytes <= pool.shared_bytes:
+            yield f"pool {n}: its shared part holds too much"
+        if not pool.headroom_used_bytes <= pool.max_headroom_used_bytes <= pool.headroom_bytes:
+            yield f"pool {n}: its headroom holds too much"
+
+
+def _watchdog_faults(state: State) -> Iterator[str]:
+    for n, lane in enumerate(state.lanes):
+        port = state.ports[n // PRIORITIES]
+        if lane.storms and not port.watch_ps:
+            yield f"lane {n}: storms that nobody watches"
+        if lane.storms > lane.pauses or lane.is_storm > lane.storms:
+            yield f"lane {n}: {lane.storms} storms of {lane.pauses} pauses"
+        if lane.drops_watchdog and not (lane.storms and port.watch_drops):
+            yield f"lane {n}: drops of no storm"
+        if lane.is_storm and lane.paused_since_ps not in (NEVER_PS, NOWHERE):
+            yield f"lane {n}: paused in a storm"
+
+
+def _order_faults(state: State) -> Iterator[str]:
+    """Tell where the packets that came to a receiver do not make what it accepted."""
+    first: dict[int, int] = {}
+    for operation in state.operations:
+        if operation.kind == SEND and operation.first_packet != NOWHERE:
+            number = min(operation.first_packet, first.get(operation.queue_pair, NEVER_PS))
+            first[operation.queue_pair] = number
+    expected, held = dict(first), defaultdict[int, set[int]](set)
+    for row in state.probes:
+        pair = state.queue_pairs[row.queue_pair] if row.kind == DATA else None
+        if pair is None or not row.is_arrival or row.flags & (LOST | DAMAGED):
+            continue
+        q = row.queue_pair
+        if row.port != pair.receiver_port:
+            continue
+        ahead = (row.psn - expected[q]) % PSN_MODULUS
+        if ahead == 0:
+            expected[q] += 1
+            while expected[q] in held[q]:
+                held[q].remove(expected[q])
+                expected[q] += 1
+        elif pair.reorder_packets and ahead < PSN_MODULUS // 2:
+            held[q].add(expected[q] + ahead)
+    for q, number in expected.items():
+        pair = state.queue_pairs[q]
+        if (pair.expected, pair.held_packets) != (number, len(held[q])):
+            yield f"queue pair {q}: accepted up to {pair.expected}, in order came {number}"
+
+
+def _line_faults(state: State) -> Iterator[str]:
+    """Tell of losses that are not counted, and of frames that overtook others unasked."""
+    may_overtake = {row.entity for row in state.changes if row.kind == SWITCH and row.other}
+    lost, damaged = Counter[int](), Counter[int]()
+    sent, came = defaultdict[int, list[Row]](list), defaultdict[int, list[Row]](list)
+    for row in state.probes:
+        if row.is_arrival:
+            lost[row.port] += bool(row.flags & LOST)
+            damaged[row.port] += bool(row.flags & DAMAGED)
+        if row.kind not in (PFC, NOTICE) and not row.flags & LOST:
+            left = state.ports[row.port].peer if row.is_arrival else row.port
+            bare = row._replace(time_ps=0, port=left, is_arrival=0)
+            (came if row.is_arrival else sent)[left].append(bare)
+    for p, port in enumerate(state.ports):
+        if (port.lost_on_line, port.rx_crc_errors) != (lost[p], damaged[p]):
+            yield f"port {p}: {port.lost_on_line} lost, {port.rx_crc_errors} damaged; rows differ"
+        if p not in may_overtake and came[p] != sent[p][: len(came[p])]:
+            yield f"port {p}: frames overtook others"
 
 
 def _conservation_faults(state: State) -> Iterator[str]:
@@ -190,7 +310,7 @@ def _conservation_faults(state: State) -> Iterator[str]:
         first, last = ends if row.kind == DATA else ends[::-1]
         if not row.is_arrival:
             sent[whose] += row.port == first
-        elif row.flags & DAMAGED:
+        elif row.flags & (DAMAGED | LOST):
             damaged[whose] += 1
         else:
             delivered[whose] += row.port == last
@@ -215,6 +335,12 @@ def _conservation_faults(state: State) -> Iterator[str]:
         if sent[q, "data"] != pair.tx_packets:
             yield f"queue pair {q}: {pair.tx_packets} packets sent, {sent[q, 'data']} rows"
     drops = sum(lane.drops_congestion for lane in state.lanes)
+    # What a host drops of its own was never sent.
+    drops += sum(
+        lane.drops_watchdog
+        for n, lane in enumerate(state.lanes)
+        if not state.ports[n // PRIORITIES].is_host
+    )
     stored = sum(lane.ingress_bytes for lane in state.lanes)
     if missing < drops or (stored == 0 and missing != drops):
         yield f"{missing} packets are missing, {drops} were dropped, {stored} B are stored"

@@ -16,6 +16,8 @@ class State:
     ports: list[Any]
     errors: list[Any]
     lanes: list[Any]
+    pools: list[Any]
+    changes: list[Any]
     queue_pairs: list[Any]
     rates: list[Any]
     operations: list[Any]
@@ -36,6 +38,8 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
             run.ports,
             run.errors,
             run.lanes,
+            run.pools,
+            run.changes,
             run.queue_pairs,
             run.rates,
             run.operations,
@@ -53,6 +57,8 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
         _records(run.ports),
         _records(run.errors),
         _records(run.lanes),
+        _records(run.pools),
+        _records(run.changes),
         [
             SimpleNamespace(**vars(sends) | vars(receives))
             for sends, receives in zip(
