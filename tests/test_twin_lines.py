@@ -8,9 +8,10 @@ import math
 
 import pytest
 from reference import streams
+from reference.emulator import differences, emulate, invariants
 from reference.small import MUCH, Small, two_hosts
-from reference.small_lines import add_way, break_line, lay
-from twin_runs import BACK, THERE, departures, lane, run
+from reference.small_lines import add_way, break_line, busiest, lay, share
+from twin_runs import BACK, THERE, by_kernel, departures, lane, run
 
 from wanrdma.kernels.tables import (
     ACK,
@@ -21,6 +22,7 @@ from wanrdma.kernels.tables import (
     HINT,
     LOST,
     NOTICE,
+    NOWHERE,
     PACKETS,
     PFC,
     RATE,
@@ -307,3 +309,55 @@ def test_a_line_leaves_other_lanes_alone():
     assert lane(twin, 2).last_stop_ps == 0
     assert twin.ports[2].last_arrival_ps == 181_000
     assert twin.ports[0].last_arrival_ps == 0  # a cable
+
+
+# The twin as an instrument
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_busiest_networks_keep_the_invariants(seed):
+    small = busiest(seed)
+    twin = run(small, stop_ps=20_000_000)
+    tables = by_kernel(small, twin)
+    assert differences(tables, twin) == []
+    assert invariants(tables) == []
+    stopped = run(small, stop_ps=twin.clock_ps // 3)
+    assert stopped.probes == twin.probes[: len(stopped.probes)]
+
+
+def test_the_busiest_networks_meet_everything():
+    twins = [emulate(busiest(seed).tables(), stop_ps=20_000_000) for seed in range(25)]
+    ports = [row for twin in twins for row in twin.ports]
+    lanes = [row for twin in twins for row in twin.lanes]
+    pools = [row for twin in twins for row in twin.pools]
+    assert any(row.lost_on_line for row in ports)
+    assert any(row.last_control_ps for row in ports)
+    assert any(row.lost_pause and row.lost_on_line for row in ports)
+    assert any(row.drops_watchdog for row in lanes)
+    assert any(row.storms > 1 for row in lanes)
+    assert any(row.missing_bytes for row in lanes if row.pool != NOWHERE)
+    assert any(row.max_headroom_used_bytes for row in pools)
+    assert any(invariants_but_switches(twin) for twin in twins)
+
+
+def invariants_but_switches(twin) -> list[str]:
+    """Tell what the invariants would if no switch might overtake."""
+    twin.changes = []
+    return [fault for fault in invariants(twin) if "overtook" in fault]
+
+
+def test_broken_invariants_of_lines_are_told():
+    small = over_line(3)
+    break_line(small, 0, (0, 41_000))
+    share(small, [(1, 3)], 3000, alpha=1.0)
+    twin = run(small, stop_ps=130_000)
+    twin.ports[3].lost_on_line += 1
+    twin.pools[0].shared_used_bytes += 1
+    lane(twin, 2).drops_watchdog += 1
+    lane(twin, 1).missing_bytes += 1
+    told = " / ".join(invariants(twin, [11]))
+    assert "port 3: 1 lost, 0 damaged; rows differ" in told
+    assert "pool 0: what it holds is not the sum" in told
+    assert "lane 19: drops of no storm" in told
+    assert "lane 11: lacked 1 B and dropped nothing" in told
+    assert "though lossless" not in told  # it shares a pool

@@ -27,8 +27,9 @@ from wanrdma.kernels.tables import (
 
 from . import rate, stalls
 from .compare import differences
+from .events import IDLE, Phase
 from .invariants import invariants
-from .network import IDLE, Drop, Network, Phase
+from .network import Drop, Network
 from .reading import read
 from .records import Flow, Lane, Operation, Packet, QueuePair, Twin, lane_of, packets_of
 

@@ -110,6 +110,10 @@ class Small:
         """Return the row of a lane, to be set."""
         return self.lanes[PRIORITIES * port + priority]
 
+    def is_lossless(self, port: int, priority: int) -> bool:
+        """Tell whether a lane is lossless as an ingress."""
+        return self.lane(port, priority).get("ingress_limit_bytes", 0) > 0
+
     def damage(
         self, port: int, process: int, log_survival: float, series: tuple[Change, ...] = ()
     ) -> None:

@@ -1,8 +1,21 @@
 """What a small network can have besides cables: lines, their ways, pools and watchdogs."""
 
-from wanrdma.kernels.tables import NOWHERE, PACKETS
+import random
 
-from .small import Row, Small
+from wanrdma.kernels.tables import (
+    GO,
+    HINT,
+    NOWHERE,
+    PACKETS,
+    PRIORITIES,
+    RATE,
+    STOP,
+    STORM_BEGINS,
+    STORM_ENDS,
+    SWITCH,
+)
+
+from .small import Row, Small, busier
 
 
 def lay(small: Small, port: int) -> tuple[int, int]:
@@ -73,6 +86,55 @@ def share(small: Small, lanes: list[tuple[int, int]], shared_bytes: int, **field
     for port, priority in lanes:
         small.lane(port, priority).update(ingress_limit_bytes=1, pool=pool, **fields)
     return small.pools[pool]
+
+
+def busiest(seed: int) -> Small:
+    """Let all that can happen to lines and buffers happen to a busy network."""
+    chance = random.Random(f"busiest {seed}")
+    small = busier(seed)
+    ends, hosts = (0, 1), range(3, len(small.ports), 2)
+    rows = [*lay(small, 0)]  # the first of each pair leaves from port 0
+    for _ in range(2):
+        rows += add_way(small, 0, chance.choice([0, 20_000, 400_000]))
+    for row in rows:
+        if chance.random() < 0.5:
+            at = [chance.randrange(3_000_000) for _ in range(4)]
+            break_line(small, row, *zip(sorted(at)[::2], sorted(at)[1::2], strict=True))
+        if chance.random() < 0.5:
+            control = add_control(small, row, chance.choice([1, 50_000]), pause_ps=300_000)
+            if chance.random() < 0.5:
+                break_line(small, small.ports[control]["line"], (500_000, 900_000))
+    for end in ends:
+        for _ in range(chance.choice([0, 2])):
+            way, overtakes = chance.choice(rows[end::2]), chance.choice([0, 1])
+            small.change(chance.randrange(2_000_000), SWITCH, end, way, overtakes)
+        if chance.random() < 0.5:
+            at = chance.randrange(1_000_000)
+            small.change(at, STOP, end)
+            small.change(at + chance.randrange(500_000), GO, end)
+    if chance.random() < 0.5:
+        at, byte_ps = chance.randrange(1_000_000), chance.choice([5, 30])
+        for end in ends:
+            small.change(at, RATE, end, byte_ps)
+    for port in chance.sample(hosts, 2):
+        at = chance.randrange(1_000_000)
+        small.change(at, STORM_BEGINS, port, chance.choice([0x01, 0x09, 0xFF]))
+        small.change(at + chance.randrange(1_000_000), STORM_ENDS, port, 0xFF)
+    for q in range(len(small.queue_pairs)):
+        small.change(chance.randrange(1_000_000), HINT, q, 50_000, 700_000)
+    for row in small.ports:
+        if row["stands_for"] == row["way"] and chance.random() < 0.7:
+            row["watch_ps"] = chance.choice([30_000, 200_000])
+            row["restore_ps"] = chance.choice([0, 100_000])
+            row["watch_drops"] = chance.choice([0, 1])
+    for left in (0, 1):
+        ports = [left, *range(2 + 2 * left, 14, 4)]  # of one switch
+        lanes = [(p, c) for p in ports for c in range(PRIORITIES) if small.is_lossless(p, c)]
+        lanes = [lane for lane in lanes if chance.random() < 0.7]
+        limit = chance.choice([1000, 6000])
+        pool = share(small, lanes, 20_000, alpha=0.7, headroom_limit_bytes=limit)
+        pool["headroom_bytes"] = 2 * limit
+    return small
 
 
 def _row(small: Small, port: int) -> int:
