@@ -98,8 +98,8 @@ def busiest(seed: int) -> Small:
         rows += add_way(small, 0, chance.choice([0, 20_000, 400_000]))
     for row in rows:
         if chance.random() < 0.5:
-            at = [chance.randrange(3_000_000) for _ in range(4)]
-            break_line(small, row, *zip(sorted(at)[::2], sorted(at)[1::2], strict=True))
+            edges = sorted(chance.randrange(3_000_000) for _ in range(4))
+            break_line(small, row, *zip(edges[::2], edges[1::2], strict=True))
         if chance.random() < 0.5:
             control = add_control(small, row, chance.choice([1, 50_000]), pause_ps=300_000)
             if chance.random() < 0.5:
@@ -122,11 +122,11 @@ def busiest(seed: int) -> Small:
         small.change(at + chance.randrange(1_000_000), STORM_ENDS, port, 0xFF)
     for q in range(len(small.queue_pairs)):
         small.change(chance.randrange(1_000_000), HINT, q, 50_000, 700_000)
-    for row in small.ports:
-        if row["stands_for"] == row["way"] and chance.random() < 0.7:
-            row["watch_ps"] = chance.choice([30_000, 200_000])
-            row["restore_ps"] = chance.choice([0, 100_000])
-            row["watch_drops"] = chance.choice([0, 1])
+    for fields in small.ports:
+        if fields["stands_for"] == fields["way"] and chance.random() < 0.7:
+            fields["watch_ps"] = chance.choice([30_000, 200_000])
+            fields["restore_ps"] = chance.choice([0, 100_000])
+            fields["watch_drops"] = chance.choice([0, 1])
     for left in (0, 1):
         ports = [left, *range(2 + 2 * left, 14, 4)]  # of one switch
         lanes = [(p, c) for p in ports for c in range(PRIORITIES) if small.is_lossless(p, c)]
