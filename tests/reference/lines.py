@@ -45,4 +45,6 @@ def fate(
     line = Line(twin.seed, row, byte_ps, twin.errors[row])
     if line.loses(start_ps, departure_ps, twin.spells):
         return LOST
+    if start_ps == departure_ps:  # a control message: it has no bits on the line
+        return 0
     return DAMAGED if line.hits(frame, start_ps, twin.error_changes) else 0
