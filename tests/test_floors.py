@@ -22,6 +22,8 @@ FLOORS = {
     "wanrdma.results": 2,
     "wanrdma.api": 3,
     "wanrdma.bench": 3,
+    "wanrdma.drain": 3,
+    "wanrdma.sizing": 3,
     "wanrdma.cli": 4,
 }
 LIBRARIES = {
@@ -36,6 +38,8 @@ LIBRARIES = {
     "wanrdma.results": {"h5py", "numpy", "rich", "xarray"},
     "wanrdma.api": set(),
     "wanrdma.bench": {"numpy"},
+    "wanrdma.drain": {"numpy"},
+    "wanrdma.sizing": {"numpy"},
     "wanrdma.cli": {"click", "rich"},
 }
 NO_KERNELS = {"wanrdma.errors", "wanrdma.theory", "wanrdma.scenarios", "wanrdma.scenario"}

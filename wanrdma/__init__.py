@@ -1,20 +1,20 @@
 """Packet-level emulator of lossless RDMA over wide-area optical networks.
 
-``load`` a scenario, ``run`` it; errors are in ``wanrdma.errors``.
+``load`` a scenario, ``run`` it, ``size`` its buffers; errors are in ``wanrdma.errors``.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import load, run
+    from .api import load, run, size
     from .results.summary import RunResult
 
-__all__ = ["RunResult", "load", "run"]
+__all__ = ["RunResult", "load", "run", "size"]
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: the command line's --help must not wait for Numba.
-    if name in ("load", "run"):
+    if name in ("load", "run", "size"):
         from . import api
 
         return getattr(api, name)

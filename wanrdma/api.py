@@ -24,6 +24,7 @@ from .errors import OutputError, Problem, RunInterrupted, ScenarioError
 if TYPE_CHECKING:
     from .build.network import Network
     from .engine import Outcome
+    from .results.sizes import Sizes
     from .results.summary import RunResult
     from .scenario.load import LoadedScenario
 
@@ -98,7 +99,7 @@ def run(
     written; its ``result`` is then what the run came to, if it was over. Ctrl-C raises
     RunInterrupted, a KeyboardInterrupt, with the ``result`` so far, after writing the ``.part``.
     """
-    loaded = _loaded(scenario)
+    loaded = _loaded(scenario, "run")
     number = _seed(loaded.scenario.seed if seed is None else seed)
     slices = _Slices(on_slice)
     if trace is None and not numbered_trace:
@@ -134,14 +135,39 @@ def run(
     return result
 
 
-def _loaded(scenario: object) -> LoadedScenario:
+def size(
+    scenario: LoadedScenario | str | os.PathLike[str],
+    seed: int | None = None,
+    *,
+    ports: str = "*",
+    tolerance: float = 0.001,
+    threads: int | None = None,
+    on_run: Callable[[str], object] | None = None,
+) -> Sizes:
+    """Say how large the buffers have to be of every port that pauses its peer (docs/size.md).
+
+    Runs the scenario some dozens of times. ``ports``: a pattern for the names of ports, as in
+    fnmatch. ``tolerance``: how much later, as a share, a run may be over and still have full
+    throughput. ``on_run`` is called before each run, with what it is for. Raises ScenarioError
+    for a scenario that cannot be used, or if no port matches.
+    """
+    from .sizing import size as size_ports
+
+    loaded = _loaded(scenario, "size")
+    number = _seed(loaded.scenario.seed if seed is None else seed)
+    return size_ports(
+        loaded, number, ports=ports, tolerance=tolerance, threads=threads, on_run=on_run
+    )
+
+
+def _loaded(scenario: object, taker: str) -> LoadedScenario:
     from .scenario.load import LoadedScenario
 
     if isinstance(scenario, str | os.PathLike):
         return load(scenario)
     if not isinstance(scenario, LoadedScenario):
         raise TypeError(
-            "run takes what load returned, a scenario's name or its file's path, "
+            f"{taker} takes what load returned, a scenario's name or its file's path, "
             f"not an object of type {type(scenario).__name__}"
         )
     return scenario

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "wanrdma.cli.run",
     "scenarios": "wanrdma.cli.scenarios",
     "schema": "wanrdma.cli.schema",
+    "size": "wanrdma.cli.size",
     "validate": "wanrdma.cli.validate",
 }
 """Each command and the module whose ``command`` it is."""
