@@ -11,6 +11,7 @@ from wanrdma.scenario.units import show_rate
 
 NAMES = [
     "ason-reroute",
+    "bifrost-80km",
     "burst-vs-bits",
     "capacity-drop",
     "dcqcn-long-rtt",
@@ -90,6 +91,17 @@ def test_incast_pfc_ends_at_a_quarter_of_the_line():
     scenario = load("incast-pfc").scenario
     assert scenario.site_nic("b").rate.bps * 4 == scenario.lines[0].rate.total_bps
     assert len(scenario.pairs(scenario.traffic[0])) == 16
+
+
+def test_bifrost_lets_go_when_a_round_trips_worth_is_left():
+    scenario = load("bifrost-80km").scenario
+    (line,) = scenario.lines
+    drain_bps = scenario.site_nic("b").rate.bps
+    assert (round_trip_s(line), drain_bps) == (800e-6, 62.5e9)
+    assert line.otn.xon == drain_bps / 8 * round_trip_s(line) == 6_250_000
+    assert line.otn.xoff == line.otn.xon + 2 * 4194
+    assert line.otn.xoff + headroom_bytes(line) < line.otn.buffer
+    assert line.rate.bps / 8 * round_trip_s(line) == pytest.approx(9.54 * 2**20, rel=1e-3)
 
 
 def test_unicom_carries_the_pipelines_traffic():
