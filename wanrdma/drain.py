@@ -58,8 +58,9 @@ def drains_bps(
     """Return how fast each lane drained while it paused its peer and still filled.
 
     That is the line time of the frames that left it, over the time from crossing XOFF to the
-    largest fill of the run; 0 where the frame that crosses XOFF makes the largest fill. `network`
-    is built anew, as the one that was watched.
+    largest fill of the run; 0 where the frame that crosses XOFF makes the largest fill. Where lost
+    PFC frames let it fill for longer it is of the last two round trips. `network` is built anew,
+    as the one that was watched.
     """
     found = {}
     for window in _windows(network, watch, lanes):
@@ -67,21 +68,24 @@ def drains_bps(
             run_to(network, window.begin_ps, False)
         network.tables.run["probe_size"] = 0
         run_to(network, window.end_ps, True)
-        rows = network.tables.probe_rows()
-        for lane in window.lanes:
-            found[lane] = _drain_bps(network, rows, lane, int(watch.most_bytes[lane]))
+        for lane, frames in _frames_by_lane(network, window.lanes):
+            found[lane] = _drain_bps(network, lane, frames, int(watch.most_bytes[lane]))
     return found
+
+
+def _lead_ps(network: Network, lane: int) -> int:
+    """Return how long before the largest fill of a lane XOFF may have been crossed."""
+    ports = network.tables.ports
+    port = ports[lane // kt.PRIORITIES]
+    return 2 * (int(port["delay_ps"]) + int(ports["delay_ps"][port["peer"]])) + LEAD_PS
 
 
 def _windows(network: Network, watch: FillWatch, lanes: Iterable[int]) -> list[_Window]:
     """Return when to keep packets: in order, none overlapping."""
     windows: list[_Window] = []
-    ports = network.tables.ports
     wanted = []
     for lane in lanes:
-        port = ports[lane // kt.PRIORITIES]
-        round_trip_ps = int(port["delay_ps"]) + int(ports["delay_ps"][port["peer"]])
-        begin_ps = int(watch.after_ps[lane]) - 2 * round_trip_ps - LEAD_PS
+        begin_ps = int(watch.after_ps[lane]) - _lead_ps(network, lane)
         wanted.append((max(0, begin_ps), int(watch.until_ps[lane]), lane))
     for begin_ps, end_ps, lane in sorted(wanted):
         if windows and begin_ps <= windows[-1].end_ps:
@@ -93,60 +97,88 @@ def _windows(network: Network, watch: FillWatch, lanes: Iterable[int]) -> list[_
     return windows
 
 
-def _drain_bps(network: Network, rows: Any, lane: int, most_bytes: int) -> float:
-    """Follow a lane's fill through the rows of a probe in which it was at its largest."""
+@dataclass(frozen=True)
+class _Frames:
+    """What came into a lane and left it, in order."""
+
+    time_ps: Any
+    line_bytes: Any  # preamble and gap included
+    came: Any
+
+
+def _drain_bps(network: Network, lane: int, frames: _Frames, most_bytes: int) -> float:
+    """Follow a lane's fill through the frames of a time in which it was at its largest."""
     levels = network.tables.lanes[lane]
-    time_ps, size_bytes, came = _in_and_out(network, rows, lane)
-    stored = size_bytes - kt.PREAMBLE_AND_GAP_BYTES
-    net = np.cumsum(np.where(came, stored, -stored))
+    stored = frames.line_bytes - kt.PREAMBLE_AND_GAP_BYTES
+    net = np.cumsum(np.where(frames.came, stored, -stored))
     top = int(np.argmax(net))
     fill = net[: top + 1] - net[top] + most_bytes
-    drained = np.flatnonzero(fill <= levels["xon_bytes"])
-    began = int(drained[-1]) + 1 if len(drained) > 0 else 0
+    earliest_ps = frames.time_ps[top] - _lead_ps(network, lane)
+    before = (fill <= levels["xon_bytes"]) | (frames.time_ps[: top + 1] < earliest_ps)
+    began = int(np.flatnonzero(before)[-1]) + 1 if before.any() else 0
     crossed = began + int(np.argmax(fill[began:] > levels["xoff_bytes"]))
-    left = size_bytes[crossed + 1 : top + 1][~came[crossed + 1 : top + 1]]
-    lasted_ps = int(time_ps[top] - time_ps[crossed])
-    return float(left.sum()) * 8 * PS_PER_S / lasted_ps if lasted_ps > 0 else 0.0
+    between = slice(crossed + 1, top + 1)
+    left_bytes = float(frames.line_bytes[between][~frames.came[between]].sum())
+    lasted_ps = int(frames.time_ps[top] - frames.time_ps[crossed])
+    return left_bytes * 8 * PS_PER_S / lasted_ps if lasted_ps > 0 else 0.0
 
 
-def _in_and_out(network: Network, rows: Any, lane: int) -> tuple[Any, Any, Any]:
-    """Return time, line time in bytes, and whether it came, of each frame of a lane, in order."""
-    p, priority = divmod(lane, kt.PRIORITIES)
-    tables = network.tables
-    queue_pairs, of_line = rows["queue_pair"], rows["kind"] < kt.PFC
-    data = rows["kind"] == kt.DATA
-    by_data = _ways_on(network, p, "data_path", tables.requesters)[queue_pairs]
-    by_ack = _ways_on(network, p, "ack_path", tables.responders)[queue_pairs]
-    leaves_by = np.where(data, by_data, by_ack)
-    ack = np.where(
-        rows["kind"] == kt.CNP,
-        tables.responders["cnp_priority"][queue_pairs],
-        tables.responders["ack_priority"][queue_pairs],
-    )
-    its = np.where(data, tables.requesters["priority"][queue_pairs], ack) == priority
-    whole = rows["flags"] & kt.DAMAGED == 0
-    came = (rows["is_arrival"] == 1) & (rows["port"] == p) & whole
-    left = (rows["is_arrival"] == 0) & (rows["port"] == leaves_by)
-    chosen = np.flatnonzero(of_line & its & (leaves_by != kt.NOWHERE) & (came | left))
+def _frames_by_lane(network: Network, lanes: list[int]) -> Iterable[tuple[int, _Frames]]:
+    """Give each lane's frames out of the rows of a probe."""
+    rows = network.tables.probe_rows()
+    rows = rows[rows["kind"] < kt.PFC]
+    lane_of = _ingress_lanes(network, rows)
+    came = rows["is_arrival"] == 1
+    chosen = np.flatnonzero(np.isin(lane_of, lanes))
     # A frame holds its buffer for the arrivals of the time at which it leaves.
-    chosen = chosen[np.lexsort((left[chosen], rows["time_ps"][chosen]))]
-    sizes = rows["size_bytes"][chosen].astype(np.int64)
-    return rows["time_ps"][chosen], sizes, came[chosen]
+    order = np.lexsort((~came[chosen], rows["time_ps"][chosen], lane_of[chosen]))
+    chosen = chosen[order]
+    ends = np.searchsorted(lane_of[chosen], lanes, side="right")
+    for lane, begin, end in zip(lanes, np.searchsorted(lane_of[chosen], lanes), ends, strict=True):
+        its = chosen[begin:end]
+        sizes = rows["size_bytes"][its].astype(np.int64)
+        yield lane, _Frames(rows["time_ps"][its], sizes, came[its])
 
 
-def _ways_on(network: Network, p: int, path: str, table: Any) -> Any:
-    """Return by which port each queue pair's packets that enter by port p leave its node again."""
+def _ingress_lanes(network: Network, rows: Any) -> Any:
+    """Return by which lane each frame of a probe came into a node, or had come into it.
+
+    NOWHERE for what a host sends, and for damaged frames, which are not stored.
+    """
     tables = network.tables
-    paths = tables.paths
-    enters = np.full(len(paths), kt.NOWHERE)
-    on_the_way = paths != kt.NOWHERE
-    enters[on_the_way] = tables.ports["peer"][paths[on_the_way]]
-    ways = np.full(len(table), kt.NOWHERE)
-    starts = table[path]
+    count, pair = len(tables.ports), rows["queue_pair"].astype(np.int64)
+    is_data = rows["kind"] == kt.DATA
+    keys, entered = _entered_by(network)
+    key = (2 * pair + ~is_data) * count + rows["port"]
+    at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    left = np.where(keys[at] == key, entered[at], kt.NOWHERE)
+    came = np.where(rows["flags"] & kt.DAMAGED, kt.NOWHERE, rows["port"])
+    port = np.where(rows["is_arrival"] == 1, came, left)
+    answers = np.where(
+        rows["kind"] == kt.CNP,
+        tables.responders["cnp_priority"][pair],
+        tables.responders["ack_priority"][pair],
+    )
+    priority = np.where(is_data, tables.requesters["priority"][pair], answers)
+    return np.where(port == kt.NOWHERE, kt.NOWHERE, port * kt.PRIORITIES + priority)
+
+
+def _entered_by(network: Network) -> tuple[Any, Any]:
+    """Return, for each port on each path, by which port packets came into its node before.
+
+    A path's number is twice its queue pair's, and one more for ACKs; the keys, number x ports +
+    port, are in order.
+    """
+    tables = network.tables
+    paths, pairs = tables.paths, np.arange(len(tables.requesters))
+    starts = np.concatenate([tables.requesters["data_path"], tables.responders["ack_path"]])
+    numbers = np.concatenate([2 * pairs, 2 * pairs + 1])
     order = np.argsort(starts)
-    for at in np.flatnonzero(enters == p).tolist():
-        q = order[np.searchsorted(starts[order], at, side="right") - 1]
-        end = starts[q] + int(np.argmax(paths[starts[q] :] == kt.NOWHERE))
-        if at < end:  # of this path, not of the ACKs' behind it
-            ways[q] = paths[at + 1]
-    return ways
+    last = np.searchsorted(starts[order], np.arange(len(paths)), side="right") - 1
+    entered = np.full(len(paths), kt.NOWHERE)
+    inside = (paths[1:] != kt.NOWHERE) & (paths[:-1] != kt.NOWHERE)
+    entered[1:][inside] = tables.ports["peer"][paths[:-1][inside]]
+    on_path = np.flatnonzero(paths != kt.NOWHERE)
+    keys = numbers[order][last[on_path]] * len(tables.ports) + paths[on_path]
+    by_key = np.argsort(keys)
+    return keys[by_key], entered[on_path][by_key]
