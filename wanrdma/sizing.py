@@ -242,23 +242,36 @@ def _full_throughput_bytes(
             return None
         return int(network.tables.lanes["max_ingress_bytes"][group].max())
 
-    too_small = 0
-    fill = largest_fill(0)
-    xoff = 0
-    if fill is None:
-        xoff = fill = int(baseline.tables.lanes["max_ingress_bytes"][group].max())
-        while xoff - too_small > max(lab.frame_bytes, xoff // LEAST_STEP):
-            middle = (too_small + xoff) // 2
-            found = largest_fill(middle)
-            if found is None:
-                too_small = middle
-            else:
-                xoff, fill = middle, found
+    most = int(baseline.tables.lanes["max_ingress_bytes"][group].max())
+    too_small, xoff, fill = -1, 0, largest_fill(0)
+    while fill is None:
+        too_small = xoff
+        xoff = max(2 * xoff, _enough_for_any_drain(lab, baseline, group[0]))
+        # XOFF at what it stores without a pause is the run without.
+        xoff, fill = (xoff, largest_fill(xoff)) if xoff < most else (most, most)
+    while xoff > 0 and xoff - too_small > max(lab.frame_bytes, xoff // LEAST_STEP):
+        middle = (too_small + xoff) // 2
+        found = largest_fill(middle)
+        if found is None:
+            too_small = middle
+        else:
+            xoff, fill = middle, found
     # With another XOFF the last frame may fall otherwise, and more may come.
     whole = max(xoff + headroom, fill)
     if largest_fill(xoff, whole) is None:
         raise AssertionError("a run that is the same to the last packet ended otherwise")
     return whole
+
+
+def _enough_for_any_drain(lab: _Lab, network: Network, lane: int) -> int:
+    """Return XOFF with an XON of rate x RTT (Bifrost, section III), and a frame begun at each end.
+
+    Only the first guess of the search, from which it doubles.
+    """
+    port = network.tables.ports[lane // kt.PRIORITIES]
+    fills = network.tables.ports[port["peer"]]
+    round_trip_ps = int(port["delay_ps"]) + int(fills["delay_ps"])
+    return round_trip_ps // int(fills["ps_per_byte"]) + (FRAMES_TO_XON + 2) * lab.frame_bytes
 
 
 def _set_levels(network: Network, group: list[int], xoff: int, frame_bytes: int) -> None:
