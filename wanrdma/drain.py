@@ -143,7 +143,7 @@ def _frames_by_lane(network: Network, lanes: list[int]) -> Iterable[tuple[int, _
 def _ingress_lanes(network: Network, rows: Any) -> Any:
     """Return by which lane each frame of a probe came into a node, or had come into it.
 
-    NOWHERE for what a host sends, and for damaged frames, which are not stored.
+    NOWHERE for what a host sends, and for frames damaged or lost, which are not stored.
     """
     tables = network.tables
     count, pair = len(tables.ports), rows["queue_pair"].astype(np.int64)
@@ -152,7 +152,7 @@ def _ingress_lanes(network: Network, rows: Any) -> Any:
     key = (2 * pair + ~is_data) * count + rows["port"]
     at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
     left = np.where(keys[at] == key, entered[at], kt.NOWHERE)
-    came = np.where(rows["flags"] & kt.DAMAGED, kt.NOWHERE, rows["port"])
+    came = np.where(rows["flags"] & (kt.DAMAGED | kt.LOST), kt.NOWHERE, rows["port"])
     port = np.where(rows["is_arrival"] == 1, came, left)
     answers = np.where(
         rows["kind"] == kt.CNP,

@@ -66,6 +66,7 @@ class _Lab:
         if self.on_run:
             self.on_run(f"run {self.runs}: {what}")
         network = build(self.scenario, self.seed)
+        _give_each_its_own(network)
         lanes = network.tables.lanes
         lanes["ingress_limit_bytes"][lanes["ingress_limit_bytes"] > 0] = NO_LIMIT_BYTES
         return network
@@ -125,6 +126,17 @@ def size(
             full[key] = _full_throughput_bytes(lab, network, groups[key], tolerance)
     found = tuple(_port_size(lab, network, lane, drains[lane], full) for lane in lanes)
     return Sizes(found, lab.runs, outcome.status, outcome.reason)
+
+
+def _give_each_its_own(network: Network) -> None:
+    """Take lanes that share a buffer out of it; XOFF is then what one alone could have of it."""
+    lanes, pools = network.tables.lanes, network.tables.pools
+    for lane in np.flatnonzero(lanes["pool"] != kt.NOWHERE):
+        row = lanes[lane]
+        alpha, shared = float(row["alpha"]), int(pools[row["pool"]]["shared_bytes"])
+        row["xoff_bytes"] = int(shared * alpha / (1 + alpha))
+        row["xon_bytes"] = max(0, row["xoff_bytes"] - row["xon_bytes"])
+        row["pool"] = kt.NOWHERE
 
 
 def _matches(name: str, pattern: str) -> bool:
