@@ -94,6 +94,10 @@ def _store_ports(run, end_ps):
         store(run.queue_bins_at, at, largest)
         settle(run, p, end_ps)
         port.bin_max_queued_bytes = port.queued_bytes
+        sent_bytes = port.tx_bytes - port.binned_tx_bytes
+        if sent_bytes > 0:
+            _add(run.sent_bins_at, at, sent_bytes)
+            port.binned_tx_bytes = port.tx_bytes
         if port.rx_pause > 0:
             total = port.paused_ps
             paused = port.paused
@@ -122,6 +126,7 @@ def _fold(run):
             p = get_own_port(run, place)
             _fold_bin(run.pause_bins_at, b, run.ports_count, p, False)
             _fold_bin(run.queue_bins_at, b, run.ports_count, p, True)
+            _fold_bin(run.sent_bins_at, b, run.ports_count, p, False)
     run.bin_width_ps *= 2
     run.bin = half - 1
 

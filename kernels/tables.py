@@ -106,6 +106,7 @@ port = _record(
         ("flight_tail", "i4"),
         ("tx_packets", "i8"),  # data, ACK and NAK frames
         ("tx_bytes", "i8"),  # their line time in bytes
+        ("binned_tx_bytes", "i8"),  # of it, what is already in the bins
         ("ecn_draws", "i8"),
         ("refresh_due_ps", "i8"),
         ("refresh_pending", "i4"),  # 1: a refresh event is pending
@@ -529,7 +530,7 @@ bucket = np.dtype(
 SHARED_TABLES = (
     *("ports", "errors", "lanes", "lines", "requesters", "responders", "operations"),
     *("rates", "acked", "held", "error_changes", "spells", "changes", "pools"),
-    *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins"),
+    *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins", "sent_bins"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
@@ -633,6 +634,7 @@ class Tables(NamedTuple):
     goodput_bins: Any  # int64 bytes delivered, (F, bins), a bin after the other in memory
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)
+    sent_bins: Any  # int64 bytes of line time sent, (P, bins)
 
     def locate(self) -> None:
         """Write into the run's records where the other tables are. They must stay alive."""

@@ -45,6 +45,7 @@ def make_network(flows: int = 2) -> Network:
         "goodput_bins": np.zeros((flows, 8), np.int64),
         "queue_bins": np.zeros((4, 8), np.int64),
         "pause_bins": np.zeros((4, 8), np.int64),
+        "sent_bins": np.zeros((4, 8), np.int64),
     }
     # The other tables are the emulator's own: results do not look at them.
     log = np.array([(US, kt.PAUSE, 11, -1), (2 * US, kt.QP_ERROR, 0, 5)], kt.logged)
@@ -347,6 +348,15 @@ def test_a_run_that_took_no_time_has_no_rates(tmp_path):
     network.tables.run[0]["bin"] = 0
     with h5py.File(write(tmp_path, network)) as file:
         assert file["goodput"][:].tolist() == [[0.0], [0.0]]
+
+
+def test_bytes_sent_at_the_very_end_are_of_the_last_bin(tmp_path):
+    network = make_network()
+    network.tables.run[0]["clock_ps"] = 2 * BIN_PS
+    network.tables.sent_bins[2] = [100, 20, 3, -1, -1, -1, -1, -1]
+    with h5py.File(write(tmp_path, network)) as file:
+        assert file["sent"][2].tolist() == [100, 23]
+        assert file["sent"].attrs["units"] == "byte"
 
 
 def test_pause_fraction_sums_priorities_over_the_bins_length(tmp_path):

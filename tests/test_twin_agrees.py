@@ -57,6 +57,7 @@ def test_every_packet_and_counter(
         assert outcome.status == "completed", "nothing was lost, and yet it did not finish"
     assert tables.goodput_bins.sum() == tables.flows["delivered_bytes"].sum()
     assert np.all(tables.queue_bins.max(axis=1) == tables.ports["max_queued_bytes"])
+    assert np.all(tables.sent_bins.sum(axis=1) == tables.ports["tx_bytes"])
 
 
 @settings(deadline=None, max_examples=EXAMPLES // 4, suppress_health_check=list(HealthCheck))
@@ -83,6 +84,6 @@ def test_bins_whatever_the_groups_and_whoever_looks(drawn: dict[str, Any], bins:
         engine.run(apart, stop_ps=STOP_PS, on_slice=lambda network: engine.so_far(network, 0.0))
     for name in ("bin", "bin_width_ps", "clock_ps"):
         assert {*together.tables.run[name]} == {*apart.tables.run[name]}, name
-    for name in ("goodput_bins", "queue_bins", "pause_bins"):
+    for name in ("goodput_bins", "queue_bins", "pause_bins", "sent_bins"):
         ours, theirs = getattr(together.tables, name), getattr(apart.tables, name)
         assert np.array_equal(ours, theirs), name

@@ -81,6 +81,7 @@ def assemble(
         goodput_bins=np.zeros((bins, len(flows)), np.int64).T,
         queue_bins=np.zeros((bins, len(ports)), np.int64).T,
         pause_bins=np.zeros((bins, len(ports)), np.int64).T,
+        sent_bins=np.zeros((bins, len(ports)), np.int64).T,
     )
     for g, (row, group) in enumerate(zip(run, tables.groups, strict=True)):
         own = np.flatnonzero(change_groups == g)

@@ -100,6 +100,7 @@ class _Bins:
     goodput_bytes: Any
     queue_bytes: Any
     pause_s: Any
+    sent_bytes: Any
 
     @classmethod
     def of(cls, network: Network) -> _Bins:
@@ -109,6 +110,7 @@ class _Bins:
         goodput = np.array(network.tables.goodput_bins[:, : last + 1])
         queue = np.array(network.tables.queue_bins[:ports, : last + 1])
         pause = np.array(network.tables.pause_bins[:ports, : last + 1])
+        sent = np.array(network.tables.sent_bins[:ports, : last + 1])
         starts_ps = np.arange(last + 1, dtype=np.int64) * width_ps
         lengths_ps = np.full(last + 1, width_ps, dtype=np.int64)
         lengths_ps[last] = clock_ps - starts_ps[last]
@@ -116,9 +118,10 @@ class _Bins:
             # The run ended where a bin began: what came at that very time is the bin before's.
             goodput[:, last - 1] += goodput[:, last]
             pause[:, last - 1] += pause[:, last]
+            sent[:, last - 1] += sent[:, last]
             queue[:, last - 1] = np.maximum(queue[:, last - 1], queue[:, last])
-            goodput, queue, pause, starts_ps, lengths_ps = (
-                array[..., :last] for array in (goodput, queue, pause, starts_ps, lengths_ps)
+            goodput, queue, pause, sent, starts_ps, lengths_ps = (
+                array[..., :last] for array in (goodput, queue, pause, sent, starts_ps, lengths_ps)
             )
         return cls(
             start_s=starts_ps / PS_PER_S,
@@ -126,6 +129,7 @@ class _Bins:
             goodput_bytes=goodput,
             queue_bytes=queue,
             pause_s=pause / PS_PER_S,
+            sent_bytes=sent,
         )
 
     def per_second(self, values: Any) -> Any:
@@ -192,6 +196,13 @@ def _series(bins: _Bins) -> Iterator[Variable]:
         "1",
         "time the port was paused, summed over its priorities, over the length of the bin",
         {"comment": "exceeds 1 where several priorities were paused at once"},
+    )
+    yield Variable(
+        "sent",
+        ("port", "time"),
+        bins.sent_bytes,
+        "byte",
+        "line time of data, ACK and NAK frames begun in the bin, preamble and gap included",
     )
 
 
