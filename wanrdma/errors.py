@@ -57,6 +57,10 @@ class OutputError(WanrdmaError):
     result: Any = None
 
 
+class TraceError(WanrdmaError):
+    """A file is no trace that can be read, or has not what is asked of it."""
+
+
 class RunInterrupted(KeyboardInterrupt):
     """The user pressed Ctrl-C while a run went on. ``result`` is what there was by then."""
 

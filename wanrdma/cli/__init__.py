@@ -19,6 +19,7 @@ except KeyboardInterrupt:  # a tenth of a second in which a traceback would tell
 
 COMMANDS = {
     "bench": "wanrdma.cli.bench",
+    "plot": "wanrdma.cli.plot",
     "presets": "wanrdma.cli.presets",
     "run": "wanrdma.cli.run",
     "scenarios": "wanrdma.cli.scenarios",
