@@ -24,6 +24,7 @@ FLOORS = {
     "wanrdma.bench": 3,
     "wanrdma.drain": 3,
     "wanrdma.sizing": 3,
+    "wanrdma.plot": 3,
     "wanrdma.cli": 4,
 }
 LIBRARIES = {
@@ -40,6 +41,7 @@ LIBRARIES = {
     "wanrdma.bench": {"numpy"},
     "wanrdma.drain": {"numpy"},
     "wanrdma.sizing": {"numpy"},
+    "wanrdma.plot": {"h5py", "matplotlib", "numpy"},
     "wanrdma.cli": {"click", "rich"},
 }
 NO_KERNELS = {"wanrdma.errors", "wanrdma.theory", "wanrdma.scenarios", "wanrdma.scenario"}

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from wanrdma.cli import COMMANDS, main
 from wanrdma.scenario import catalogue
 
-HEAVY = ("numba", "h5py", "scipy", "pydantic", "numpy", "pint", "ruamel.yaml", "rich")
+HEAVY = ("numba", "h5py", "scipy", "pydantic", "numpy", "pint", "ruamel.yaml", "rich", "matplotlib")
 
 
 def invoke(*arguments):

@@ -42,7 +42,7 @@ def draw_diagram(
     _draw_places(panel, route)
     _draw_data(panel, trace, route, window_s, time)
     handles = [
-        *_draw_outages(panel, trace, route, time),
+        *_draw_outages(panel, trace, route, window_s, time),
         *_draw_signals(panel, trace, route, window_s, time),
         *_draw_spells(panel, trace, route, window_s, time),
         *_draw_losses(panel, trace, route, window_s, time),
@@ -262,10 +262,12 @@ def _draw_losses(
     return handles
 
 
-def _draw_outages(panel: Axes, trace: Trace, route: Route, time: Unit) -> list[Any]:
+def _draw_outages(
+    panel: Axes, trace: Trace, route: Route, window_s: tuple[float, float], time: Unit
+) -> list[Any]:
     from matplotlib.patches import Patch, Polygon
 
-    found = outages(trace, route)
+    found = [one for one in outages(trace, route) if one.is_within(window_s)]
     style: dict[str, Any] = {"facecolor": "white", "edgecolor": GREY, "lw": 0.4}
     for outage in found:
         corners = [(time_s / time.size, place) for time_s, place in outage.corners]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MOST_NAMED = 16
 MOST_ROWS = 4  # of names above the panels
 NAME_POINTS = 7.0
+ROW_POINTS = 8.5
+TITLE_POINTS = 6.0  # between a panel or the names, and the title
 LETTER_SHARE = 0.0085  # of a panel's width, about
 
 
@@ -30,14 +32,16 @@ def mark_events(
             panel.axvline(event.time_s / unit.size, color=GREY, lw=0.9, ls=(0, (4, 2, 1, 2)))
             if np.isfinite(event.end_s) and event.end_s > event.time_s:
                 until = min(event.end_s, end_s) / unit.size
-                panel.axvspan(event.time_s / unit.size, until, color="#DDDDDD", zorder=0)
+                panel.axvspan(event.time_s / unit.size, until, color="#E4E4E4", zorder=0)
                 panel.axvline(event.end_s / unit.size, color=GREY, lw=0.6, ls=":")
+    above = height_of_names_points(events, window_s)
+    panels[0].set_title(panels[0].get_title(loc="left"), pad=TITLE_POINTS + above)
     for event, row in zip(shown, _rows(shown, window_s), strict=False):
         panels[0].annotate(
             event.name,
             (event.time_s / unit.size, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 2 + row * (NAME_POINTS + 1.5)),
+            xytext=(0, 2 + row * ROW_POINTS),
             textcoords="offset points",
             fontsize=NAME_POINTS,
             ha="right" if event.time_s > begin_s + 0.8 * (end_s - begin_s) else "left",
@@ -45,10 +49,10 @@ def mark_events(
         )
 
 
-def rows_of_names(events: list[Event], window_s: tuple[float, float]) -> int:
-    """Return how many rows the names of a window's events take."""
+def height_of_names_points(events: list[Event], window_s: tuple[float, float]) -> float:
+    """Return how high the names of a window's events stand above the first panel."""
     shown = [event for event in events if window_s[0] <= event.time_s <= window_s[1]]
-    return max(_rows(shown, window_s), default=-1) + 1
+    return (max(_rows(shown, window_s), default=-1) + 1) * ROW_POINTS
 
 
 def _rows(events: list[Event], window_s: tuple[float, float]) -> list[int]:

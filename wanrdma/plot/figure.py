@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,19 +15,22 @@ from ..errors import TraceError
 from ..scenario.units import PS_PER_S, show_time
 from . import overview
 from .diagram import draw_diagram
-from .events import mark_events, rows_of_names
+from .events import height_of_names_points, mark_events
 from .read import Trace
 from .route import Route, chosen_flow, find_route
 from .space_time import telling_window_s
-from .style import SETTINGS, time_unit
+from .style import SETTINGS, Unit, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH_IN = 10.0
 DOTS_AN_INCH = 150
 PANEL_IN, REST_IN, MARKS_IN, DIAGRAM_IN = 1.9, 1.3, 0.45, 4.6
-TITLE_IN, NAMES_IN, LEGEND_IN = 0.5, 0.13, 0.6
+TITLE_IN, LEGEND_IN = 0.5, 0.6
+POINTS_AN_INCH = 72
+SHADE = "#EAF4FB"  # of the part that the diagram shows
 METADATA = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """What is written into the file about itself: no time, so that equal pictures are equal files."""
 
@@ -72,6 +75,7 @@ def draw(
         matplotlib.rcParams.update(SETTINGS)
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _figure(trace, kind, flow, route, whole, part)
+        _settle_layout(figure)
         image = io.BytesIO()
         figure.savefig(image, format=file_format, dpi=DOTS_AN_INCH, metadata=METADATA[file_format])
     return image.getvalue()
@@ -94,45 +98,53 @@ def _window_s(trace: Trace, from_ps: int | None, to_ps: int | None) -> Window:
 
 def _figure(
     trace: Trace, kind: str, flow: str | None, route: Route | None, whole: Window, part: Window
-) -> Any:
+) -> Figure:
     from matplotlib.figure import Figure
 
     above = _overview_panels(trace, flow, whole) if kind != "space-time" else []
-    names_in = NAMES_IN * rows_of_names(trace.events, whole) if above else 0.0
     heights = [panel.height_in for panel in above]
+    names_in = height_of_names_points(trace.events, whole) / POINTS_AN_INCH if above else 0.0
     if route is not None:
-        heights.append(DIAGRAM_IN + LEGEND_IN + NAMES_IN * rows_of_names(trace.events, part))
+        names_there_in = height_of_names_points(trace.events, part) / POINTS_AN_INCH
+        heights.append(DIAGRAM_IN + LEGEND_IN + names_there_in)
     figure = Figure(figsize=(WIDTH_IN, TITLE_IN + names_in + sum(heights)), layout="constrained")
     figure.suptitle(_title(trace), fontsize=11, fontweight="bold", x=0.01, ha="left")
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    unit = time_unit(whole[1])
     panels: list[Axes] = []
     for k, panel in enumerate(above):
         panels.append(figure.add_subplot(rows[k], sharex=panels[0] if panels else None))
         panel.draw(panels[-1])
         panels[-1].tick_params(labelbottom=k == len(above) - 1)
     if panels:
-        _set_time(panels[-1], whole, unit.name, unit.size)
+        unit = _set_time(panels[-1], whole)
         mark_events(panels, trace.events, whole, unit)
-        panels[0].set_title(panels[0].get_title(loc="left"), pad=6 + 72 * names_in)
     if route is not None:
-        panel_unit = time_unit(part[1])
         diagram = figure.add_subplot(rows[len(above)])
-        draw_diagram(diagram, trace, route, part, panel_unit)
-        _set_time(diagram, part, panel_unit.name, panel_unit.size)
-        mark_events([diagram], trace.events, part, panel_unit)
+        unit_there = _set_time(diagram, part)
+        draw_diagram(diagram, trace, route, part, unit_there)
         if part != whole and panels:
-            diagram.set_title(diagram.get_title(loc="left") + " (time shaded above)")
-            for panel_axes in panels:
-                panel_axes.axvspan(
-                    part[0] / unit.size, part[1] / unit.size, color="#F0F0F0", zorder=0
-                )
+            diagram.set_title(diagram.get_title(loc="left") + " (the time shaded above)")
+            for shaded in panels:
+                shaded.axvspan(*(time_s / unit.size for time_s in part), color=SHADE, zorder=0)
+        mark_events([diagram], trace.events, part, unit_there)
     return figure
 
 
-def _set_time(panel: Axes, window_s: Window, name: str, size: float) -> None:
-    panel.set_xlim(window_s[0] / size, window_s[1] / size)
-    panel.set_xlabel(f"simulated time ({name})")
+def _settle_layout(figure: Figure) -> None:
+    """Lay the panels out once, at round places: the last digits are not always the same."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        left, bottom, width, height = panel.get_position().bounds
+        panel.set_position((round(left, 6), round(bottom, 6), round(width, 6), round(height, 6)))
+
+
+def _set_time(panel: Axes, window_s: Window) -> Unit:
+    """Let a panel show a window, and return the unit of its axis."""
+    unit = time_unit(window_s[1])
+    panel.set_xlim(window_s[0] / unit.size, window_s[1] / unit.size)
+    panel.set_xlabel(f"simulated time ({unit.name})")
+    return unit
 
 
 def _title(trace: Trace) -> str:

@@ -68,7 +68,9 @@ class Route:
 def chosen_flow(trace: Trace, flow: str | None) -> str:
     """Return the flow to draw: the given one, else the first of those that delivered most."""
     if not trace.flows:
-        raise TraceError(f"nothing to plot in {trace.path}: its run has no flow (no transfer)")
+        raise TraceError(
+            f"nothing to plot in {trace.path}: its run has no flow; --kind overview needs none"
+        )
     if flow is None:
         return trace.flows[int(np.argmax(trace.delivered_bytes))]
     if flow not in trace.flows:

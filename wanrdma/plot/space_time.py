@@ -68,6 +68,11 @@ class Outage:
 
     corners: list[tuple[float, float]]
 
+    def is_within(self, window_s: tuple[float, float]) -> bool:
+        """Tell whether any of it may be seen in a window."""
+        times_s = [time_s for time_s, _ in self.corners]
+        return min(times_s) < window_s[1] and max(times_s) > window_s[0]
+
 
 def stripes(trace: Trace, hop: Hop) -> Stripes:
     """Give the characteristics of a line: what was sent, later the farther it is."""

@@ -38,7 +38,7 @@ STOP_LINE, GO_ON_LINE = (VERMILION, (0, ())), (BLUE, (0, (3, 2)))
 PAUSED_HATCH, BINNED_HATCH, LOST_HATCH = "//////", "......", "xxx"
 PAUSED_FILL, BINNED_FILL = "#F5CB6B", "#CFE6F5"  # pale orange and pale sky blue
 
-SETTINGS = {
+SETTINGS: Any = {
     "font.family": ["DejaVu Sans"],  # it comes with Matplotlib: the same everywhere
     "font.size": 9.0,
     "axes.labelsize": 9.0,
