@@ -342,6 +342,27 @@ def test_axes_have_units_and_titles_the_scenario_and_seed(file: Path, tmp_path: 
         assert label in found
     (bar,) = [text for text in found if text.startswith("sent on the line")]
     assert "% of 400 Gb/s" in bar
+    assert not [text for text in found if text.startswith("grey: means over")]
+
+
+def test_bins_too_long_to_see_the_way_are_told(file: Path, tmp_path: Path):
+    stretched = tmp_path / "long.h5"
+    stretched.write_bytes(file.read_bytes())
+    with h5py.File(stretched, "r+") as data:
+        for name in ("time", "time_width"):
+            data[name][:] *= 100
+    found = drawn(stretched, tmp_path, kind="space-time")
+    assert "grey: means over 200 us, longer than the way takes" in found
+
+
+def test_the_bar_of_greys_ends_where_the_data_does(file: Path, tmp_path: Path):
+    thin = tmp_path / "thin.h5"
+    thin.write_bytes(file.read_bytes())
+    with h5py.File(thin, "r+") as data:
+        data["sent"][:] //= 30
+    found = drawn(thin, tmp_path, kind="space-time")
+    assert [text for text in found if text == "5"]
+    assert not [text for text in found if text == "100"]
 
 
 def test_a_kind_of_picture_has_its_panels_only(file: Path, tmp_path: Path):
@@ -356,11 +377,11 @@ def test_a_kind_of_picture_has_its_panels_only(file: Path, tmp_path: Path):
 def test_events_are_named_and_what_they_lose_is_hatched(file: Path, tmp_path: Path):
     two = (("line 0 down", 3e-4, 5e-4, 0), ("cost $1$", 5.1e-4, NAN, -1))
     path = with_events(file, tmp_path / "e.h5", *two)
-    found = drawn(path, tmp_path, to_ps=900_000_000)
+    found = drawn(path, tmp_path, to_ps=900_000_000)  # both kinds
     for name in ("line 0 down", "cost $1$"):
         assert found.count(name) == 2  # above the overview and above the diagram
     assert "lost: the line was down" in found
-    later = drawn(path, tmp_path, "l.svg", from_ps=700_000_000)
+    later = drawn(path, tmp_path, "l.svg", kind="space-time", from_ps=700_000_000)
     assert not {"line 0 down", "cost $1$", "lost: the line was down"} & set(later)
     assert read_trace(file).events == []  # the log's events are none of the scenario's
 
@@ -370,7 +391,7 @@ def test_losses_are_marked(tmp_path: Path):
     (tmp_path / "lossy.yaml").write_text(text)
     result = wanrdma.run(tmp_path / "lossy.yaml", trace=tmp_path / "lossy.h5")
     assert result.totals["naks"]
-    found = drawn(tmp_path / "lossy.h5", tmp_path)
+    found = drawn(tmp_path / "lossy.h5", tmp_path, to_ps=2_000_000_000)
     assert {"go-back", "frame lost to an error", "sender goes back"} <= set(found)
 
 
@@ -379,7 +400,9 @@ def test_an_incomplete_trace_says_so(file: Path, tmp_path: Path):
     part.write_bytes(file.read_bytes())
     with h5py.File(part, "r+") as data:
         data.attrs["complete"] = np.uint8(0)
-    (title,) = [text for text in drawn(part, tmp_path) if text.startswith("small-incast")]
+    (title,) = [
+        text for text in drawn(part, tmp_path, kind="overview") if text.startswith("small-incast")
+    ]
     assert "incomplete" in title
 
 
@@ -407,9 +430,10 @@ def test_a_run_without_a_flow_or_without_time(tmp_path: Path):
 def test_the_same_trace_gives_the_same_bytes(
     file: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ):
-    first = plot(file, tmp_path / f"1.{suffix}", to_ps=300_000_000).read_bytes()
+    kind = "both" if suffix == "svg" else "space-time"
+    first = plot(file, tmp_path / f"1.{suffix}", kind=kind).read_bytes()
     monkeypatch.setitem(matplotlib.rcParams, "font.size", 20.0)  # as a matplotlibrc may say
-    assert plot(file, tmp_path / f"2.{suffix}", to_ps=300_000_000).read_bytes() == first
+    assert plot(file, tmp_path / f"2.{suffix}", kind=kind).read_bytes() == first
     assert matplotlib.rcParams["font.size"] == 20.0
 
 

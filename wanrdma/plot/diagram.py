@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BAR_SHARE = 0.6  # of a step is the height of a bar
 MOST_TICKS = 6  # of km on a line
 SEEN_SHARE = 1 / 600  # of the window is the shortest gap between pauses that is drawn
+TOPS_PERCENT = (1, 2, 5, 10, 20, 50, 100)  # of the bar of greys
 DARKEST = 0.72  # of black: lines over it must still be seen
 
 
@@ -117,12 +118,11 @@ def _draw_data(
 
     greys = LinearSegmentedColormap.from_list("greys", ["white", str(1 - DARKEST)])
     drawn: Any = None
-    for hop in route.lines:
-        all_of = stripes(trace, hop)
-        shown = (all_of.near_s[:-1] < window_s[1]) & (all_of.far_s[1:] > window_s[0])
-        if not shown.any():
-            continue
-        first, last = np.flatnonzero(shown)[[0, -1]]
+    seen = [(one, one.shown(window_s)) for one in (stripes(trace, hop) for hop in route.lines)]
+    seen = [(one, bins) for one, bins in seen if len(bins)]
+    largest = max((100 * float(one.share[bins].max()) for one, bins in seen), default=0.0)
+    for all_of, bins in seen:
+        first, last = bins[0], bins[-1]
         edges = slice(first, last + 2)
         times = np.array([all_of.near_s[edges], all_of.far_s[edges]]) / time.size
         places = np.array([[all_of.near_place], [all_of.far_place]]) + np.zeros(times.shape)
@@ -132,15 +132,36 @@ def _draw_data(
             100 * all_of.share[None, first : last + 1],
             cmap=greys,
             vmin=0,
-            vmax=100,
+            vmax=next((top for top in TOPS_PERCENT if top >= largest), 100),
             rasterized=True,
             zorder=1,
         )
     if drawn is not None:
+        _warn_of_long_bins(panel, trace, route)
         bar = panel.figure.colorbar(drawn, cax=panel.inset_axes((1.13, 0.0, 0.025, 1.0)))
         mean_of = length_text(float(trace.length_s[0]))
         bar.set_label(
             f"sent on the line, all flows (% of {_rates(route.lines)}, means over {mean_of})"
+        )
+
+
+def _warn_of_long_bins(panel: Axes, trace: Trace, route: Route) -> None:
+    """Say on the picture that what is on the line is not known any finer."""
+    bin_s = float(trace.length_s[0])
+    line = route.lines[-1]
+    if bin_s > line.delay_s:
+        panel.annotate(
+            f"grey: means over {length_text(bin_s)}, longer than the way takes",
+            (0.995, line.to_place),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -6),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            fontstyle="italic",
+            bbox={"facecolor": "white", "edgecolor": GREY, "lw": 0.4, "pad": 2},
+            zorder=6,
         )
 
 

@@ -100,6 +100,7 @@ def _figure(
     trace: Trace, kind: str, flow: str | None, route: Route | None, whole: Window, part: Window
 ) -> Figure:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     above = _overview_panels(trace, flow, whole) if kind != "space-time" else []
     heights = [panel.height_in for panel in above]
@@ -107,7 +108,11 @@ def _figure(
     if route is not None:
         names_there_in = height_of_names_points(trace.events, part) / POINTS_AN_INCH
         heights.append(DIAGRAM_IN + LEGEND_IN + names_there_in)
-    figure = Figure(figsize=(WIDTH_IN, TITLE_IN + names_in + sum(heights)), layout="constrained")
+    figure = Figure(
+        figsize=(WIDTH_IN, TITLE_IN + names_in + sum(heights)),
+        dpi=DOTS_AN_INCH,  # also to lay it out: letters are not as wide at another
+        layout=ConstrainedLayoutEngine(w_pad=0.08),
+    )
     figure.suptitle(_title(trace), fontsize=11, fontweight="bold", x=0.01, ha="left")
     rows = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     panels: list[Axes] = []

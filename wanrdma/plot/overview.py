@@ -185,7 +185,9 @@ def draw_marks(panel: Axes, marks: dict[str, Any], time: Unit) -> None:
     for row, (kind, times_s) in enumerate(marks.items()):
         marker = MARKERS[kind][1]
         rows = np.full(len(times_s), row)
-        panel.plot(times_s / time.size, rows, ls="", marker=marker, color="black", ms=5)
+        panel.plot(
+            times_s / time.size, rows, ls="", marker=marker, color="black", ms=5, clip_on=False
+        )
     panel.set_yticks(range(len(marks)), [MARKERS[kind][0] for kind in marks])
     panel.set_ylim(len(marks) - 0.4, -0.6)
     panel.grid(axis="x", color="#DDDDDD", lw=0.5)

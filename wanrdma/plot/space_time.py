@@ -31,6 +31,11 @@ class Stripes:
     far_place: float
     share: Any  # of the port's rate
 
+    def shown(self, window_s: tuple[float, float]) -> Any:
+        """Return which of them are seen in a window, from the first to the last."""
+        inside = (self.near_s[:-1] < window_s[1]) & (self.far_s[1:] > window_s[0])
+        return np.flatnonzero(inside)
+
 
 @dataclass(frozen=True)
 class Signal:
