@@ -225,9 +225,10 @@ def test_a_long_run_is_shown_from_before_its_first_event(trace: Trace, route: Ro
     assert space_time.telling_window_s(at_the_end, route)[1] == pytest.approx(1.0)
 
 
-def test_pauses_too_near_to_be_seen_apart_become_one():
+def test_pauses_are_cut_to_the_window_and_those_too_near_to_be_seen_apart_become_one():
     Spell = space_time.Spell  # noqa: N806
     spells = [Spell(0, 0, 1), Spell(0, 1.1, 2), Spell(0, 3, 4), Spell(1, 4.05, 5, 0.5)]
+    assert space_time.within(spells, (3.5, 4.5)) == [Spell(0, 3.5, 4), Spell(1, 4.05, 4.5, 0.5)]
     assert space_time.merged(spells, 0.2) == [Spell(0, 0, 2), *spells[2:]]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..build.assemble import LOGGED_OF_A_KIND
 from .read import Trace
 from .route import Hop, Route
-from .space_time import Spell, losses, merged, outages, signals, spells, stripes
+from .space_time import Spell, losses, merged, outages, signals, spells, stripes, within
 from .style import (
     BINNED_FILL,
     BINNED_HATCH,
@@ -217,8 +217,8 @@ def _draw_spells(
         (logged, PAUSED_FILL, PAUSED_HATCH, "the node's port is paused"),
         (binned, BINNED_FILL, BINNED_HATCH, "after these: height is the paused share of time"),
     ):
-        shown = [one for one in found if one.end_s >= window_s[0] and one.begin_s <= window_s[1]]
-        shown = merged(shown, (window_s[1] - window_s[0]) * SEEN_SHARE)
+        least_gap_s = (window_s[1] - window_s[0]) * SEEN_SHARE
+        shown = merged(within(found, window_s), least_gap_s)
         if shown:
             _draw_bars(panel, route, shown, fill, hatch, time)
             patch = Patch(facecolor=fill, edgecolor="black", lw=0.5, hatch=hatch, label=label)
@@ -245,7 +245,7 @@ def _draw_bars(
             + [(t, place - half) for t, half in reversed(upper)]
         )
     bars = PolyCollection(
-        corners, facecolors=fill, edgecolors="black", linewidths=0.4, hatch=hatch, zorder=3
+        corners, facecolors=fill, edgecolors="black", linewidths=0.25, hatch=hatch, zorder=3
     )
     panel.add_collection(bars, autolim=False)
 

@@ -160,6 +160,16 @@ def _of_bins(trace: Trace, k: int, hop: Hop, from_s: float) -> list[Spell]:
     return [Spell(k, float(begins[b]), float(ends[b]), float(shares[b])) for b in shown]
 
 
+def within(spells: list[Spell], window_s: tuple[float, float]) -> list[Spell]:
+    """Give what of each spell lies in a window."""
+    begin_s, end_s = window_s
+    return [
+        replace(one, begin_s=max(one.begin_s, begin_s), end_s=min(one.end_s, end_s))
+        for one in spells
+        if one.end_s >= begin_s and one.begin_s <= end_s
+    ]
+
+
 def merged(spells: list[Spell], least_gap_s: float) -> list[Spell]:
     """Make one of whole spells of a port that are too near each other to be seen apart."""
     out: list[Spell] = []

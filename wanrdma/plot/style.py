@@ -39,7 +39,7 @@ PAUSED_HATCH, BINNED_HATCH, LOST_HATCH = "//////", "......", "xxx"
 PAUSED_FILL, BINNED_FILL = "#F5CB6B", "#CFE6F5"  # pale orange and pale sky blue
 
 SETTINGS: Any = {
-    "font.family": ["DejaVu Sans"],  # it comes with Matplotlib: the same everywhere
+    "font.family": ["sans-serif"],  # DejaVu Sans, which comes with Matplotlib
     "font.size": 9.0,
     "axes.labelsize": 9.0,
     "axes.titlesize": 9.5,
