@@ -40,8 +40,11 @@ def with_events(trace: Path, path: Path, *events: tuple[str, float, float, int])
     path.write_bytes(trace.read_bytes())
     names, times_s, ends_s, lines = zip(*events, strict=True)
     with h5py.File(path, "r+") as file:
-        file.create_dataset("change_name", data=list(names), dtype=h5py.string_dtype())
-        file["change_time"] = np.array(times_s)
-        file["change_end_time"] = np.array(ends_s)
-        file["change_line"] = np.array(lines)
+        for name in list(file):
+            if name.startswith("scenario_event"):
+                del file[name]
+        file.create_dataset("scenario_event", data=list(names), dtype=h5py.string_dtype())
+        file["scenario_event_time"] = np.array(times_s)
+        file["scenario_event_end"] = np.array(ends_s)
+        file["scenario_event_line"] = np.array(lines)
     return path

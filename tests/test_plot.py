@@ -201,17 +201,37 @@ def test_losses_are_where_they_happened(trace: Trace, route: Route):
     }
 
 
-def test_an_outage_takes_what_is_on_the_line_and_what_comes_after(trace: Trace, route: Route):
-    events = [Event("down", 1e-4, 3e-4, 0), Event("slow", 1e-4, 3e-4, -1), Event("x", 1e-4, NAN, 1)]
-    (outage,) = space_time.outages(replace(trace, events=events), route)
+def route_with(trace: Trace, *events: str) -> Route:
+    text = trace.scenario_text + "events:\n" + "".join(f"  - {{{one}}}\n" for one in events)
+    return find_route(replace(trace, scenario_text=text), "write.0")
+
+
+def test_an_outage_takes_what_is_on_the_line_and_what_comes_after(trace: Trace):
+    down = "at: 100 us, what: down"
+    route = route_with(
+        trace,
+        f"{down}, outage: 200 us",
+        f"{down}, outage: 200 us, direction: b",  # what goes the other way
+        "at: 100 us, what: capacity, rate: 200 Gbps",  # hitless
+        "at: 100 us, what: pause-storm, host: b.0, lasts: 1 us",
+    )
+    (outage,) = space_time.outages(trace, route)
     assert outage.corners == [
         (1e-4, 0.0),
         (3e-4, 0.0),
         (pytest.approx(3e-4 + DELAY_S), DISTANCE_KM),  # sent as it came up again
         (1e-4, DISTANCE_KM),  # what arrived before is not lost
     ]
-    (endless,) = space_time.outages(replace(trace, events=[Event("down", 1e-4, NAN, 0)]), route)
+    (endless,) = space_time.outages(trace, route_with(trace, down))
     assert endless.corners[1] == (trace.end_s, 0.0)
+
+
+def test_what_has_passed_the_place_of_a_break_goes_on(trace: Trace):
+    cut = "at: 100 us, what: down, outage: 200 us, break_at: 4 km"
+    (outage,) = space_time.outages(trace, route_with(trace, cut))
+    beyond_s = pytest.approx(1e-4 + 6 * 4.9e-6)
+    assert outage.corners[0] == (1e-4, 4.0)
+    assert outage.corners[3] == (beyond_s, DISTANCE_KM)
 
 
 def test_a_long_run_is_shown_from_before_its_first_event(trace: Trace, route: Route):
@@ -376,14 +396,19 @@ def test_a_kind_of_picture_has_its_panels_only(file: Path, tmp_path: Path):
 
 
 def test_events_are_named_and_what_they_lose_is_hatched(file: Path, tmp_path: Path):
-    two = (("line 0 down", 3e-4, 5e-4, 0), ("cost $1$", 5.1e-4, NAN, -1))
-    path = with_events(file, tmp_path / "e.h5", *two)
-    found = drawn(path, tmp_path, to_ps=900_000_000)  # both kinds
-    for name in ("line 0 down", "cost $1$"):
+    two = (("line 0 slow", 3e-4, 5e-4, 0), ("cost $1$", 5.1e-4, NAN, -1))
+    found = drawn(with_events(file, tmp_path / "e.h5", *two), tmp_path, to_ps=900_000_000)
+    for name in ("line 0 slow", "cost $1$"):
         assert found.count(name) == 2  # above the overview and above the diagram
+    assert "lost: the line was down" not in found
+    events = "events: [{at: 300 us, what: switch, outage: 200 us, to: 12 km, waiting: held}]\n"
+    (tmp_path / "cut.yaml").write_text(INCAST + events)
+    wanrdma.run(tmp_path / "cut.yaml", trace=tmp_path / "cut.h5")
+    found = drawn(tmp_path / "cut.h5", tmp_path, "c.svg", to_ps=900_000_000)
+    assert found.count("line 0 switched to 12 km") == 2
     assert "lost: the line was down" in found
-    later = drawn(path, tmp_path, "l.svg", kind="space-time", from_ps=700_000_000)
-    assert not {"line 0 down", "cost $1$", "lost: the line was down"} & set(later)
+    later = drawn(tmp_path / "cut.h5", tmp_path, "l.svg", kind="space-time", from_ps=700_000_000)
+    assert not {"line 0 switched to 12 km", "lost: the line was down"} & set(later)
     assert read_trace(file).events == []  # the log's events are none of the scenario's
 
 

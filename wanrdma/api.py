@@ -83,6 +83,7 @@ def run(
     numbered_trace: bool = False,
     force: bool = False,
     threads: int | None = None,
+    bins: int = 1024,
     on_slice: Callable[[Network], object] | None = None,
     command: str = "",
 ) -> RunResult:
@@ -92,8 +93,10 @@ def run(
     ``force`` lets it replace one; with ``numbered_trace`` it is NAME-SEED.h5 in the current folder,
     numbered if taken. While the run goes on, what there is so far is in ``X.h5.part``.
     ``threads`` (default: the cores there are) may work at the same time, one a site at most; that
-    changes no result. ``on_slice`` is called once the emulator is compiled and then about every
-    100 ms; if it returns true the run ends, as stopped. ``command`` is kept in the trace.
+    changes no result. ``bins``: how many time bins the trace may have, an even number; two become
+    one where a run outgrows them. ``on_slice`` is called once the emulator is compiled and then
+    about every 100 ms; if it returns true the run ends, as stopped. ``command`` is kept in the
+    trace.
 
     Raises ScenarioError for a scenario that cannot be used, OutputError if the trace cannot be
     written; its ``result`` is then what the run came to, if it was over. Ctrl-C raises
@@ -103,7 +106,7 @@ def run(
     number = _seed(loaded.scenario.seed if seed is None else seed)
     slices = _Slices(on_slice)
     if trace is None and not numbered_trace:
-        result, outcome = _emulate(loaded, number, slices, threads)
+        result, outcome = _emulate(loaded, number, slices, threads, bins)
         if outcome.interrupted and not slices.asked_to_stop:
             raise RunInterrupted(result)
         return result
@@ -117,7 +120,7 @@ def run(
     )
     slices.flushes = _Flushes(path, loaded, number, command)
     try:
-        result, outcome = _emulate(loaded, number, slices, threads)
+        result, outcome = _emulate(loaded, number, slices, threads, bins)
     except BaseException:
         traces.drop_reserved(path)
         raise
@@ -190,13 +193,13 @@ def _seed(given: object) -> int:
 
 
 def _emulate(
-    loaded: LoadedScenario, seed: int, slices: _Slices, threads: int | None
+    loaded: LoadedScenario, seed: int, slices: _Slices, threads: int | None, bins: int
 ) -> tuple[RunResult, Outcome]:
     from . import engine
     from .build import build
     from .results.summary import summarise
 
-    network = build(loaded.scenario, seed)
+    network = build(loaded.scenario, seed, bins=bins)
     outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=slices, threads=threads)
     return summarise(loaded.scenario, network, outcome, seed), outcome
 

@@ -187,7 +187,7 @@ class _LineEvents:
     def _add_port(self, channel: int, site: str, ways: list[int], controls: list[int]) -> None:
         """Add what happens to the sending of one site on one channel."""
         ports, own = self.topology.ports, ways[0]
-        hitting = [one for one in self.events if _hits(one, channel, site)]
+        hitting = [one for one in self.events if hits(one, channel, site)]
         held: list[list[Spell]] = []
         for w, p in enumerate(ways):
             ports[p].errors = self._errors(w, ports[own])
@@ -298,7 +298,7 @@ def _switches(one: Timed) -> bool:
     return one.event.what in ("switch", "reroute")
 
 
-def _hits(one: Timed, channel: int, site: str) -> bool:
+def hits(one: Timed, channel: int, site: str) -> bool:
     """Tell whether an event lets nothing pass on a channel, sent from a site, for a time."""
     event = one.event
     if not event.breaks or one.end_ps <= one.at_ps:

@@ -52,6 +52,15 @@ if TYPE_CHECKING:
     metavar="N",
     help="Work on so many sites at a time (default: the cores there are). Changes no result.",
 )
+@click.option(
+    "--bins",
+    type=click.Choice([str(2**n) for n in range(10, 18)]),
+    default="1024",
+    show_default=True,
+    metavar="N",
+    help="Time bins of the trace, at most, a power of 2 up to 131072: more show more, and take "
+    "more memory.",
+)
 @click.option("--no-trace", is_flag=True, help="Write no HDF5 file.")
 @click.option("--quiet", is_flag=True, help="Print no tables and no progress.")
 @click.pass_context
@@ -64,6 +73,7 @@ def command(
     settings: tuple[str, ...],
     as_json: bool,
     threads: int | None,
+    bins: str,
     no_trace: bool,
     quiet: bool,
 ) -> None:
@@ -104,6 +114,7 @@ def command(
                     numbered_trace=not no_trace,
                     force=force,
                     threads=threads,
+                    bins=int(bins),
                     on_slice=on_slice,
                     command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 )

@@ -130,21 +130,12 @@ def _log(file: Any) -> Log:
 
 
 def scenario_events(file: Any) -> list[Event]:
-    """Read what the scenario does at given times: none if the trace has no such variables.
-
-    They are X_time, X_end_time, X_name and X_line along one axis, whatever X is. (The log,
-    event_kind and so on, is something else: what came of it.)
-    """
-    for end_name in sorted(name for name in file if name.endswith("_end_time")):
-        prefix = end_name.removesuffix("_end_time")
-        if f"{prefix}_name" in file and f"{prefix}_time" in file:
-            names = _texts(file[f"{prefix}_name"])
-            times_s, ends_s = file[f"{prefix}_time"][:], file[end_name][:]
-            no_lines = np.full(len(names), -1)
-            lines = file[f"{prefix}_line"][:] if f"{prefix}_line" in file else no_lines
-            rows = zip(names, times_s, ends_s, lines, strict=True)
-            return [Event(name, float(t), float(end), int(line)) for name, t, end, line in rows]
-    return []
+    """Read the events of the scenario: none if the trace was written before there were any."""
+    if "scenario_event" not in file:
+        return []
+    columns = (file[f"scenario_event_{name}"][:] for name in ("time", "end", "line"))
+    rows = zip(_texts(file["scenario_event"]), *columns, strict=True)
+    return [Event(name, float(time), float(end), int(line)) for name, time, end, line in rows]
 
 
 def _texts(dataset: Any) -> list[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..build.topology import Topology, build_topology
+from ..build.events import add_events, hits
+from ..build.topology import Port, Topology, build_topology
 from ..build.work import plan_work
 from ..errors import ScenarioError, TraceError
 from ..scenario.load import loads
@@ -18,6 +19,15 @@ from .read import Trace
 
 STEP_SHARE = 0.05  # of the height of the diagram goes to each hop inside a site
 MOST_STEPS_SHARE = 0.6  # and at most so much to all of them: the rest is for the lines
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which a line lets nothing pass, at a place; None: wherever it is then."""
+
+    begin_s: float
+    end_s: float
+    place: float | None
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Hop:
     delay_s: float  # last bit out to last bit in
     back_delay_s: float  # the same for what comes back, as a PFC frame does
     pause_s: float  # how long a pause lasts that is not said again
+    outages: list[Outage]
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,7 @@ def find_route(trace: Trace, flow: str) -> Route:
     try:
         scenario = loads(trace.scenario_text, origin=f"the scenario in {trace.path}").scenario
         topology = build_topology(scenario)
+        add_events(topology, trace.seed)
         plan = plan_work(scenario, topology, trace.seed)
     except ScenarioError as error:
         text = f"cannot rebuild the path of {flow}; --kind overview needs none"
@@ -122,6 +134,7 @@ def find_route(trace: Trace, flow: str) -> Route:
 def _hop(topology: Topology, p: int, name: str, line: int, place: float, step: float) -> Hop:
     port = topology.ports[p]
     back = topology.ports[port.peer]
+    told_by = topology.ports[back.control] if back.control >= 0 else back
     length_km = topology.scenario.lines[line].distance / 1e3 if line >= 0 else 0.0
     return Hop(
         port=p,
@@ -133,9 +146,37 @@ def _hop(topology: Topology, p: int, name: str, line: int, place: float, step: f
         to_place=place + (max(length_km, step / 10) if line >= 0 else step),
         rate_bps=BIT_PS_PER_BYTE / port.ps_per_byte,
         delay_s=port.delay_ps / PS_PER_S,
-        back_delay_s=back.delay_ps / PS_PER_S,
-        pause_s=back.quanta * 64 * back.ps_per_byte / PS_PER_S,  # a quantum: 512 bit times
+        back_delay_s=told_by.delay_ps / PS_PER_S,
+        pause_s=_pause_ps(told_by) / PS_PER_S,
+        outages=_outages(topology, p, line, place) if line >= 0 else [],
     )
+
+
+def _pause_ps(port: Port) -> int:
+    quantum_ps = 64 * port.ps_per_byte  # 512 bit times
+    return port.quanta * quantum_ps if port.pause_ps is None else port.pause_ps
+
+
+def _outages(topology: Topology, p: int, line: int, place: float) -> list[Outage]:
+    """Return when the line lets nothing pass that this port sends."""
+    site = topology.nodes[topology.ports[p].node].partition(".")[0]
+    channels = topology.channels(line)
+    forward = p in channels
+    channel = channels.index(p if forward else topology.ports[p].peer)
+    length_m = topology.scenario.lines[line].distance
+    found = []
+    for one in topology.events:
+        if one.event.what == "pause-storm" or one.event.line != line:
+            continue
+        if hits(one, channel, site):
+            at_m = one.event.break_at
+            if at_m is not None and not forward:
+                at_m = length_m - at_m
+            where = None if at_m is None else place + at_m / 1e3
+            found.append(Outage(one.at_ps / PS_PER_S, one.end_ps / PS_PER_S, where))
+    errors = topology.ports[p].errors
+    down = errors.down if errors is not None else []
+    return found + [Outage(a / PS_PER_S, b / PS_PER_S, None) for a, b in down]
 
 
 def _step(cables: int, lines_km: float) -> float:

@@ -68,7 +68,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Outage:
+class Lost:
     """What a broken line loses: corners of an area, (time in s, place)."""
 
     corners: list[tuple[float, float]]
@@ -207,20 +207,26 @@ def losses(trace: Trace, route: Route) -> list[Loss]:
     return found
 
 
-def outages(trace: Trace, route: Route) -> list[Outage]:
-    """Give what is lost on the path's lines: what was on them as they broke, and came after."""
+def outages(trace: Trace, route: Route) -> list[Lost]:
+    """Give what is lost on the path's lines: what was on them as they broke, and came after.
+
+    The slant is that of the line's own length, also after a switch to another way.
+    """
     found = []
-    for event in trace.events:
-        for hop in route.lines:
-            if event.line == hop.line and not event.end_s <= event.time_s:
-                end_s = trace.end_s if np.isnan(event.end_s) else event.end_s
-                corners = [
-                    (event.time_s, hop.from_place),
-                    (end_s, hop.from_place),
-                    (end_s + hop.delay_s, hop.to_place),
-                    (event.time_s, hop.to_place),
-                ]
-                found.append(Outage(corners))
+    for hop in route.lines:
+        for outage in hop.outages:
+            end_s = min(outage.end_s, trace.end_s)
+            place = hop.from_place if outage.place is None else outage.place
+            beyond_s = hop.delay_s * (hop.to_place - place) / (hop.to_place - hop.from_place)
+            # What has passed the place of a break goes on; where none is given, nothing does.
+            top_s = outage.begin_s + (beyond_s if outage.place is not None else 0.0)
+            corners = [
+                (outage.begin_s, place),
+                (end_s, place),
+                (end_s + beyond_s, hop.to_place),
+                (top_s, hop.to_place),
+            ]
+            found.append(Lost(corners))
     return found
 
 
