@@ -30,6 +30,9 @@ def test_circle_of_paused_ports_is_named() -> None:
     sites = dict.fromkeys(names, site)
     nic = {"rate": "100 Gbps", "timeout": 0, "window": "4 MiB"}
     network = build(scenario(sites=sites, lines=lines, nic=nic, traffic=rows))
+    (warning,) = network.warnings
+    assert "a circle of 15 ports of priority 3 that may wait for each other for ever" in warning
+    assert "s0.switch>s0.otn0, s0.otn0>s1.otn0, s1.otn0>s1.switch" in warning
     outcome = engine.run(network)
     assert outcome.status == "incomplete"
     assert "deadlock: a circle of 15 paused ports" in outcome.reason

@@ -1,10 +1,10 @@
 """Whether everything stands still for ever, and why."""
 
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
 
+from .build.circles import first_circle, listed
 from .build.network import Happening, Network
 from .kernels import calendar
 from .kernels import tables as kt
@@ -74,30 +74,22 @@ def _packets_move(tables: kt.Tables) -> bool:
 
 def who_waits(network: Network) -> str:
     """Say which ports wait for each other in a circle, or what else holds them up."""
-    graph = _waits_for(network.tables)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        lanes = error.args[1][:0:-1]  # the first is the last again, each waits for the one before
-        names = _listed([network.port_names[lane // kt.PRIORITIES] for lane in lanes])
+    lanes = first_circle(_waits_for(network.tables))
+    if lanes is not None:
+        names = listed([network.port_names[lane // kt.PRIORITIES] for lane in lanes])
         return f"deadlock: a circle of {len(lanes)} paused ports, each waits for the next: {names}"
     ports = network.ports
     stopped = np.flatnonzero(ports["is_stopped"])
     if len(stopped) > 0:
-        names = _listed([network.port_names[p] for p in stopped])
+        names = listed([network.port_names[p] for p in stopped])
         return f"nothing moves: the line is down, and packets are held at {names}"
     waiting = np.flatnonzero((ports["waiting"] & ports["paused"]) != 0)
     stormy = [p for p in waiting if ports["is_host"][ports["peer"][p]]]
     if stormy:
-        names = _listed([network.port_names[ports["peer"][p]] for p in stormy])
+        names = listed([network.port_names[ports["peer"][p]] for p in stormy])
         return f"nothing moves: a pause storm comes from {names}"
-    names = _listed([network.port_names[p] for p in waiting])
+    names = listed([network.port_names[p] for p in waiting])
     return f"deadlock: packets wait at paused ports, among them {names}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _waits_for(tables: kt.Tables) -> dict[int, set[int]]:

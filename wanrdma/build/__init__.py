@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..scenario.schema import Scenario
 from .assemble import assemble
+from .circles import circle
 from .events import add_events, order_changes
 from .groups import group_sites
 from .network import Network
@@ -33,4 +34,6 @@ def build(
     add_events(topology, chosen)
     plan = plan_work(scenario, topology, chosen)
     order_changes(topology)
+    if warning := circle(topology, plan):
+        topology.warnings.append(warning)
     return assemble(topology, plan, group_sites(topology, groups), chosen, bins)

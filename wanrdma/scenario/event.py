@@ -135,7 +135,7 @@ class Event(Section):
         for key in type(self).model_fields:
             if key in self.model_fields_set and key not in ("at", "what", *KEYS[self.what]):
                 takes = ", ".join(KEYS[self.what])
-                text = f"has no effect with {self.what!r}, which takes {takes}"
+                text = f"{key} has no effect with {self.what!r}, which takes {takes}"
                 found.append(Found([(key,), ("what",)], text))
         needed = NEEDED.get(self.what)
         if needed and getattr(self, needed) is None:

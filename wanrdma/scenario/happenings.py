@@ -108,8 +108,9 @@ def _wavelengths(line: "Line", index: int, events: Sequence["Event | None"]) -> 
     for k, event in lost:
         gone = {
             other.channel
-            for _, other in lost
-            if other.at <= event.at and (other.lasts is None or event.at < other.at + other.lasts)
+            for j, other in lost
+            if (other.at, j) <= (event.at, k)
+            and (other.lasts is None or event.at < other.at + other.lasts)
         }
         if len(gone) == line.rate.count > 1:
             text = "no channel of the line is left then; write what: down"

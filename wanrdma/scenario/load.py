@@ -179,6 +179,8 @@ def _mended(model: Any, value: Any, place: Place, wrong: set[Place]) -> Any:
                 return None
             value = dict(value)
             for details in error.errors(include_url=False):
+                if not details["loc"]:
+                    return None  # what is wrong is about the section as a whole
                 key = str(details["loc"][0])
                 wrong.add((*place, key))
                 value.pop(key, None)

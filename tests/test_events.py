@@ -1,0 +1,286 @@
+"""Events of a scenario: what may be said of them, and what they become."""
+
+import numpy as np
+import pytest
+from small_scenarios import line, scenario, transfer
+from test_scenario import PLAIN, assert_problems
+
+from wanrdma import engine
+from wanrdma.build import Network, build
+from wanrdma.kernels import tables as kt
+from wanrdma.scenario import loads
+from wanrdma.theory import line_delay_ps
+
+US, MS = 10**6, 10**9
+OUT, BACK = "a.switch>b.switch", "b.switch>a.switch"
+
+
+def built(*events: dict, seed: int = 1, **parts) -> Network:
+    """Two sites 10 km apart, without flow control, and these events."""
+    return build(scenario(events=list(events), **parts), seed=seed)
+
+
+def event(what: str, at: str = "1 ms", **keys) -> dict:
+    return {"at": at, "what": what, **keys}
+
+
+def spells(network: Network, p: int) -> list[tuple[int, int]]:
+    row = network.tables.errors[p]
+    return network.tables.spells[row["spell"] : row["spell_end"]].tolist()
+
+
+def changes(network: Network, name: str) -> list[tuple[int, int, int]]:
+    """Return time, kind and value of what happens to a port."""
+    p = network.port_names.index(name)
+    rows = network.tables.changes
+    return [
+        (int(row["time_ps"]), int(row["kind"]), int(row["value"]))
+        for row in rows[(rows["kind"] != kt.HINT) & (rows["entity"] == p)]
+    ]
+
+
+def port(network: Network, name: str) -> int:
+    return network.port_names.index(name)
+
+
+# ---- what may be said ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{at: 1 ms, what: ¦dwon}", "what: got 'dwon'; did you mean 'down'? allowed: "
+         "down, switch, reroute, capacity, ber, wavelength-lost, pause-storm"),
+        ("{at: 1 ms, what: down, line: ¦1}",
+         "line: there is no line 1: lines are counted from 0, and there are 1"),
+        ("{at: 1 ms, what: down, to: ¦9 km}", "to: to has no effect with 'down', which takes line, "
+         "channel, outage, outage_at_least, direction, break_at, waiting, detection"),
+        ("{at: 1 ms, what: ¦capacity}", "what: 'capacity' needs rate"),
+        ("{at: 1 ms, what: ¦ber}", "what: 'ber' needs ratio"),
+        ("{at: 1 ms, what: ¦pause-storm}", "what: 'pause-storm' needs host"),
+        ("{at: 1 ms, what: ber, ratio: ¦0.7}", "ratio: must be below 0.5, got 0.7"),
+        ("{at: 1 ms, what: down, channel: ¦2}",
+         "channel: channels are counted from 0, and the line has 2"),
+        ("{at: 1 ms, what: down, direction: ¦c}",
+         "direction: 'c' is none of 'both', 'a' and 'b', the sites of the line"),
+        ("{at: 1 ms, what: down, break_at: ¦330 km}",
+         "break_at: is beyond the end of the line (329 km)"),
+        ("{at: 1 ms, what: switch, detection: ¦1 ms}",
+         "detection: detection has no effect unless waiting is 'held'"),
+        ("{at: 1 ms, what: down, outage_at_least: ¦1 ms}",
+         "outage_at_least: outage_at_least (1.000 ms) may not be above the outage, which is "
+         "for ever"),
+        ("{at: 1 ms, what: pause-storm, host: ¦q.0}", "host: no site 'q'; sites: a, b"),
+        ("{at: 1 ms, what: pause-storm, host: ¦a.9}",
+         "host: 'a.9': site 'a' has hosts 0 to 3"),
+        ("{at: 1 ms, what: pause-storm, host: ¦a.*}",
+         "host: 'a.*' is 4 hosts; name one, SITE.N"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_where_it_stands(row, said):
+    assert_problems(PLAIN + f"events:\n  - {row}\n", [f"events.0.{said}"])
+
+
+def test_a_line_keeps_one_wavelength():
+    lost = "  - {at: 1 ms, what: wavelength-lost, channel: 0}\n"
+    both = lost + lost.replace("what: ", "what: ¦").replace("channel: 0", "channel: 1")
+    said = "events.1.what: no channel of the line is left then; write what: down"
+    assert_problems(PLAIN + "events:\n" + both, [said])
+    back = lost.replace("}", ", lasts: 1 ms}")
+    after = lost.replace("at: 1 ms", "at: 2 ms").replace("channel: 0", "channel: 1")
+    assert len(loads(PLAIN + "events:\n" + back + after).scenario.events) == 2
+
+
+def test_messages_are_not_faster_than_light():
+    slow = "    otn: {flow_control: cooperative, control: channel, control_latency: ¦1 ms}\n"
+    said = "lines.0.otn.control_latency: control_latency (1.000 ms) may not be below what light "
+    said += "and terminals take (1.622 ms)"
+    assert_problems(PLAIN.replace("    rate:", slow + "    rate:"), [said])
+
+
+# ---- what it becomes -----------------------------------------------------------------------
+
+DELAY_PS = line_delay_ps(10_000, 4900.0)
+
+
+def test_all_that_is_on_the_fibre_is_lost_both_ways():
+    network = built(event("down", outage="2 ms"))
+    for name in (OUT, BACK):
+        assert spells(network, port(network, name)) == [(MS - DELAY_PS, 3 * MS)]
+        assert changes(network, name) == []  # its terminals send on
+
+
+def test_one_direction_may_break_alone():
+    network = built(event("down", outage="2 ms", direction="a"))
+    assert spells(network, port(network, OUT))
+    assert spells(network, port(network, BACK)) == []
+
+
+def test_what_has_passed_a_place_is_saved_and_what_comes_to_it_later_too():
+    network = built(event("down", outage="2 ms", break_at="3 km"))
+    there, back = 3 * DELAY_PS // 10, 7 * DELAY_PS // 10
+    assert spells(network, port(network, OUT)) == [(MS - there, 3 * MS - there)]
+    assert spells(network, port(network, BACK)) == [(MS - back, 3 * MS - back)]
+
+
+def test_breaks_that_touch_are_one():
+    network = built(event("down", outage="2 ms"), event("down", "2 ms", outage="2 ms"))
+    assert spells(network, port(network, OUT)) == [(MS - DELAY_PS, 4 * MS)]
+    later = built(event("down", outage="1 ms"), event("down", "3 ms", outage="1 ms"))
+    assert spells(later, port(later, OUT)) == [
+        (MS - DELAY_PS, 2 * MS),
+        (3 * MS - DELAY_PS, 4 * MS),
+    ]
+
+
+def test_a_line_that_is_held_stops_and_goes_on():
+    network = built(event("down", outage="2 ms", waiting="held", detection="500 us"))
+    stops = [(3 * MS // 2, kt.STOP, 0), (3 * MS, kt.GO, 0)]
+    assert changes(network, OUT) == changes(network, BACK) == stops
+
+
+def test_a_switch_goes_by_a_fibre_of_its_own_which_a_later_cut_does_not_touch():
+    network = built(
+        event("switch", to="30 km", outage="1 ms"),
+        event("switch", "5 ms", to="10 km", outage="0 s"),
+        event("down", "6 ms", outage="1 ms"),
+    )
+    p = port(network, OUT)
+    (there, back) = changes(network, OUT)
+    way = network.tables.lines[there[2]]
+    assert there[:2] == (2 * MS, kt.SWITCH)
+    assert back == (5 * MS, kt.SWITCH, network.tables.ports[p]["line"])
+    assert way["delay_ps"] == 3 * DELAY_PS
+    assert network.tables.ports[way["port"]]["stands_for"] == p
+    assert spells(network, int(way["port"])) == []
+    assert spells(network, p) == [(MS - DELAY_PS, 2 * MS), (6 * MS - DELAY_PS, 7 * MS)]
+
+
+def test_a_cut_during_an_outage_hits_the_way_that_is_left():
+    """The line switches at 2 ms; the second break is of the way that it leaves."""
+    network = built(
+        event("switch", to="30 km", outage="1 ms", waiting="held"),
+        event("down", "1500 us", outage="9 ms", waiting="held"),
+    )
+    assert [row[:2] for row in changes(network, OUT)] == [
+        (MS, kt.STOP),
+        (2 * MS, kt.SWITCH),
+        (2 * MS, kt.GO),
+    ]
+
+
+def test_capacity_and_wavelengths_share_what_is_left():
+    two = [line("a", "b", rate="2 x 400 Gbps")]
+    network = built(
+        event("wavelength-lost", channel=1, outage="1 ms", lasts="4 ms"),
+        event("capacity", "3 ms", rate="200 Gbps", lasts="1 ms"),
+        lines=two,
+    )
+    for channel in (0, 1):
+        assert changes(network, f"{OUT}#{channel}") == [
+            (2 * MS, kt.RATE, 40),
+            (3 * MS, kt.RATE, 80),
+            (4 * MS, kt.RATE, 40),
+            (5 * MS, kt.RATE, 20),
+        ]
+    assert spells(network, port(network, f"{OUT}#0")) == []
+    assert spells(network, port(network, f"{OUT}#1")) == [(MS - DELAY_PS, 2 * MS)]
+
+
+def test_a_drawn_outage_lies_within_and_comes_again_with_its_seed():
+    drawn = event("switch", outage="50 ms", outage_at_least="10 ms")
+
+    def end_ps(seed: int) -> int:
+        (happening,) = built(drawn, seed=seed).happenings
+        return happening.end_ps
+
+    ends = [end_ps(seed) for seed in range(40)]
+    assert min(ends) >= 11 * MS
+    assert max(ends) <= 51 * MS
+    assert max(ends) - min(ends) > 30 * MS
+    assert end_ps(7) == ends[7]
+
+
+def test_an_error_ratio_changes_on_the_way_in_use():
+    network = built(
+        event("switch", "1 ms", to="30 km", outage="0 s"), event("ber", "2 ms", ratio=1e-6)
+    )
+    row = network.tables.errors[network.tables.lines[changes(network, OUT)[0][2]]["port"]]
+    own = network.tables.error_changes[row["change"] : row["change_end"]]
+    assert own["time_ps"].tolist() == [2 * MS]
+    first = network.tables.errors[port(network, OUT)]
+    assert first["change"] == first["change_end"]
+
+
+def test_hints_tell_senders_the_new_round_trip_and_window():
+    hinted = [line("a", "b", otn={"latency": "0 s", "distance_hints": True})]
+    switch = event("switch", to="30 km", outage="1 ms")
+    network = built(switch, lines=hinted)
+    rows = network.tables.changes
+    (hint,) = rows[rows["kind"] == kt.HINT]
+    pair = network.tables.requesters[0]
+    assert hint["time_ps"] == 2 * MS
+    assert hint["other"] == pair["round_trip_ps"] + 4 * DELAY_PS
+    assert hint["value"] > 2.9 * pair["window_bytes"]
+    assert not (built(switch).tables.changes["kind"] == kt.HINT).any()
+    selective = built(switch, lines=hinted, nic={"retransmission": "selective-repeat"})
+    hint_bytes = selective.tables.changes["value"].max()
+    assert selective.tables.requesters[0]["reorder_packets"] * 4096 >= hint_bytes
+
+
+def test_a_control_channel_goes_with_the_way():
+    otn = {"flow_control": "cooperative", "control": "channel", "latency": "0 s"}
+    lines = [line("a", "b", otn=otn | {"control_latency": "60 us", "control_hold": "300 us"})]
+    network = built(event("switch", to="30 km", outage="1 ms"), lines=lines)
+    tables = network.tables
+    p = port(network, "a.otn0>b.otn0")
+    control = tables.ports[tables.ports[p]["control"]]
+    assert control["delay_ps"] == 60 * US
+    assert (control["pause_ps"], tables.ports[p]["refresh_ps"]) == (300 * US, 100 * US)
+    way = tables.lines[changes(network, "a.otn0>b.otn0")[0][2]]
+    assert tables.ports[way["control"]]["delay_ps"] == 3 * DELAY_PS  # light is slower than 60 us
+
+
+# ---- what comes of it ----------------------------------------------------------------------
+
+
+def test_the_trace_and_the_results_leave_out_ports_that_stand_for_others():
+    network = built(event("switch", to="30 km", outage="1 ms"))
+    assert len(network.tables.ports) == len(network.port_names) + 2
+    assert len(network.ports) == len(network.port_names)
+    assert len(network.lanes) == 8 * len(network.port_names)
+
+
+def test_a_line_that_stays_down_ends_in_an_error_that_names_it():
+    short = {"timeout": 8, "retries": 2}
+    network = built(event("down", "10 us"), nic=short)
+    outcome = engine.run(network)
+    assert outcome.status == "incomplete"
+    assert "its retries used up" in outcome.reason
+    assert "frames were lost with a line: line 0 down at 10.00 us" in outcome.reason
+
+
+def test_a_line_that_is_held_for_ever_is_named():
+    network = built(event("down", "10 us", waiting="held"), nic={"timeout": 0})
+    outcome = engine.run(network)
+    assert outcome.status == "incomplete"
+    assert "line" in outcome.reason
+
+
+def test_a_shorter_way_keeps_the_order_unless_it_may_not():
+    """From 100 km to 10 km without a break: 441 us of packets are still on the longer way."""
+
+    def arrivals(**keys) -> np.ndarray:
+        far = [line("a", "b", distance="100 km")]
+        hop = event("switch", "600 us", to="10 km", outage="0 s", **keys)
+        big = [transfer("t", "a.0", "b.0", bytes="64 MiB")]
+        network = built(hop, lines=far, traffic=big, nic={"window": "64 MiB"})
+        assert engine.run(network, probe=True).status == "completed"
+        rows = network.tables.probe_rows()
+        data = (rows["port"] == port(network, BACK)) & (rows["kind"] == kt.DATA)
+        return rows[data & (rows["is_arrival"] == 1)]["psn"]
+
+    assert (np.diff(arrivals()) == 1).all()
+    overtaken = np.diff(arrivals(overtake=True))
+    assert (overtaken > 1).any()
+    assert (overtaken < 0).any()
