@@ -45,22 +45,16 @@ def arrive(run, p, now_ps):
     near = get_near(run, 2 * p)
     egress = np.int64(near.egress)
     sender = np.int64(get_port(run, p).peer)
-    i = take_from_link(run, p, sender, np.int64(near.packet))
-    p = np.int64(get_port(run, p).stands_for)
+    i = np.int64(near.packet)
+    if i == NOWHERE:
+        i = take_from_line(run, np.int64(get_port(run, p).line_in))
+        p = np.int64(get_port(run, p).stands_for)
+    else:
+        take_from_cable(run, sender, i)
     packet = get_packet(run, i)
     record(run, now_ps, p, i, 1)
-    if packet.flags & LOST:
+    if packet.flags & (DAMAGED | LOST):
         lose(run, p, i)
-        give_back(run, i)
-    elif packet.flags & DAMAGED:
-        get_port(run, p).rx_crc_errors += 1
-        log(run, get_port(run, p).rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
-        if packet.kind == PFC:
-            get_port(run, p).lost_pause += 1
-        if packet.kind == NOTICE:
-            get_port(run, p).lost_notices += 1
-        elif get_port(run, p).notifies:
-            request_notice(run, p)
         give_back(run, i)
     elif packet.kind == PFC:
         receive_pause_frame(run, p, np.int64(packet.psn), sender, now_ps)
@@ -80,28 +74,31 @@ def arrive(run, p, now_ps):
 
 @jit_apart
 def lose(run, p, i):
-    """Count packet i, which would have come to port p, but was lost with its line."""
+    """Count packet i, which comes to port p damaged, or would have but for its broken line."""
     port = get_port(run, p)
     packet = get_packet(run, i)
-    port.lost_on_line += 1
-    log(run, port.lost_on_line, DROP_LINE, p, np.int64(packet.queue_pair))
+    if packet.flags & LOST:
+        port.lost_on_line += 1
+        log(run, port.lost_on_line, DROP_LINE, p, np.int64(packet.queue_pair))
+    else:
+        port.rx_crc_errors += 1
+        log(run, port.rx_crc_errors, DROP_ERROR, p, np.int64(packet.queue_pair))
     if packet.kind == PFC:
         port.lost_pause += 1
     if packet.kind == NOTICE:
         port.lost_notices += 1
+    elif port.notifies and not packet.flags & LOST:
+        request_notice(run, p)
 
 
 @jit_inlined
-def take_from_link(run, p, sender, i):
-    """Take the first frame from the link that ends at port p, and announce the next one."""
-    if i == NOWHERE:
-        return take_from_line(run, np.int64(get_port(run, p).line_in))
+def take_from_cable(run, sender, i):
+    """Take the first frame from the cable that leaves from a port, and announce the next one."""
     port = get_port(run, sender)
     leave_flight(run, port, i)
     following = np.int64(port.flight_head)
     if following != NOWHERE:
         push_arrival(run, sender, get_packet(run, following), following)
-    return i
 
 
 @jit_in_place
@@ -130,7 +127,8 @@ def forward(run, ingress, egress, i):
     stored = packet.size_bytes - PREAMBLE_AND_GAP_BYTES
     settle_ingress(run, entered)
     settle(run, egress, run.now_ps)
-    if lane.is_storm and get_port(run, egress).watch_drops:
+    out = get_port(run, egress)
+    if out.storming >> priority & 1 and out.watch_drops:
         lane.drops_watchdog += 1
         give_back(run, i)
         return

@@ -148,7 +148,7 @@ def receive_pause_frame(run, p, psn, sender, now_ps):
             if psn >> PRIORITIES & bit:
                 lane.rx_pause += 1
                 lane.last_stop_ps = now_ps
-            if lane.is_storm:
+            if port.storming & bit:
                 continue
             if psn >> PRIORITIES & bit:
                 lane.pause_until_ps = now_ps + get_port(run, sender).pause_ps

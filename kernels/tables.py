@@ -77,12 +77,9 @@ port = _record(
         ("way", "i4"),  # the port that the line leaves from: itself, or one that stands for it
         ("control", "i4"),  # the port that the control channel leaves from, NOWHERE: PFC in band
         ("notifies", "i4"),  # 1: tells its peer of each damaged frame that comes
-    ],
-    # the watchdog of pauses
-    [
+        ("watch_drops", "i4"),  # 1: what a storm holds up is dropped; 0: it is sent
         ("watch_ps", "i8"),  # a pause that lasts so long is a storm; 0: no watchdog
         ("restore_ps", "i8"),  # the storm is over so long after the last XOFF
-        ("watch_drops", "i8"),  # 1: what a storm holds up is dropped; 0: it is sent
     ],
     # state: the transmitter
     [
@@ -90,13 +87,14 @@ port = _record(
         ("queued_bytes", "i8"),  # stored for this egress, frame in service included
         ("max_queued_bytes", "i8"),
         ("bin_max_queued_bytes", "i8"),  # since the current time bin began
-        ("service_pending", "i4"),  # 1: a service event is pending
-        ("waiting", "i4"),  # bit c: lane c has something to send
-        ("paused", "i4"),  # bit c: pause_until_ps of lane c may lie ahead
-        ("pause_requests", "i4"),  # bit c: a PFC frame for priority c is to be sent
-        ("pausing", "i4"),  # bit c: the peer has been told to stop priority c
-        ("notice_requested", "i4"),  # 1: a notice is to be sent
-        ("is_stopped", "i4"),  # 1: sends nothing: its line is down
+        ("service_pending", "i2"),  # 1: a service event is pending
+        ("waiting", "i2"),  # bit c: lane c has something to send
+        ("paused", "i2"),  # bit c: pause_until_ps of lane c may lie ahead
+        ("pause_requests", "i2"),  # bit c: a PFC frame for priority c is to be sent
+        ("pausing", "i2"),  # bit c: the peer has been told to stop priority c
+        ("storming", "i2"),  # bit c: pauses of lane c are not obeyed
+        ("notice_requested", "i2"),  # 1: a notice is to be sent
+        ("is_stopped", "i2"),  # 1: sends nothing: its line is down
         ("released_queue", "i4"),  # ingress lane that the frame in service occupies
         ("released_lane", "i4"),  # egress lane, likewise
         ("released_bytes", "i4"),  # stored bytes of the frame in service
@@ -192,8 +190,9 @@ lane = _record(
         ("xon_bytes", "i8"),  # and let it go on at or below this
         ("quiet_port", "i4"),  # sends a frame from here whose end has no event, or NOWHERE
         ("wake_pending", "i4"),  # 1: a wake event is pending, egress
-        ("episode_drop_bytes", "i8"),  # dropped since the last resume
-        ("missing_bytes", "i8"),  # the largest of these: what the buffer lacked
+        ("pool", "i4"),  # row of `pools`, NOWHERE: a buffer of its own
+        ("watch_pending", "i4"),  # 1: a watch event is pending, egress
+        ("last_stop_ps", "i8"),  # when the last XOFF came, egress
     ],
     # pauses and drops
     [
@@ -206,17 +205,15 @@ lane = _record(
         ("tx_pause", "i8"),  # XOFF sent
         ("drops_congestion", "i8"),  # lossless: as ingress; lossy: as egress
     ],
-    # an ingress that shares its node's buffer, and an egress under a watchdog
+    # what is rare: drops, an ingress that shares its node's buffer, storms
     [
-        ("alpha", "f8"),  # of the threshold, which hangs on what is free
+        ("episode_drop_bytes", "i8"),  # dropped since the last resume
+        ("missing_bytes", "i8"),  # the largest of these: what the buffer lacked
+        ("alpha", "f8"),  # of the threshold of a shared buffer, which hangs on what is free
         ("headroom_limit_bytes", "i8"),
         ("headroom_used_bytes", "i8"),  # of ingress_bytes
-        ("pool", "i4"),  # row of `pools`, NOWHERE: a buffer of its own
-        ("watch_pending", "i4"),  # 1: a watch event is pending
-        ("last_stop_ps", "i8"),  # when the last XOFF came
         ("storms", "i8"),
         ("drops_watchdog", "i8"),
-        ("is_storm", "i8"),  # 1: pauses are not obeyed
     ],
 )
 

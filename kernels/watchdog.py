@@ -23,11 +23,11 @@ def watch(run, lane_index, now_ps):
     port = get_port(run, lane_index // PRIORITIES)
     bit = 1 << (lane_index % PRIORITIES)
     lane.watch_pending = 0
-    if lane.is_storm:
+    if port.storming & bit:
         if lane.last_stop_ps + port.restore_ps > now_ps:
             look_again(run, lane_index, lane.last_stop_ps + port.restore_ps)
         else:
-            lane.is_storm = 0
+            port.storming &= ~bit
         return False
     end_pause_if_over(port, lane, bit, now_ps)
     if lane.paused_since_ps == NEVER_PS:
@@ -38,7 +38,7 @@ def watch(run, lane_index, now_ps):
     if not port.waiting & bit:
         look_again(run, lane_index, now_ps + port.watch_ps)
         return False
-    lane.is_storm = 1
+    port.storming |= bit
     lane.storms += 1
     log(run, lane.storms, STORM, lane_index, NOWHERE)
     lane.pause_until_ps = now_ps

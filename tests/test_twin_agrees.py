@@ -52,7 +52,8 @@ def test_every_packet_and_counter(
     assert differences(tables, twin) == []
     frame_bytes = scenario.nic.mtu + scenario.nic.framing.overhead + scenario.nic.framing.reth
     assert invariants(tables, lanes_that_must_not_drop(network, frame_bytes)) == []
-    lost = tables.lanes["drops_congestion"].sum() + tables.ports["rx_crc_errors"].sum()
+    lost = tables.ports["rx_crc_errors"].sum() + tables.ports["lost_on_line"].sum()
+    lost += tables.lanes["drops_congestion"].sum() + tables.lanes["drops_watchdog"].sum()
     if lost == 0 and tables.requesters["local_ack_timeout_err"].sum() == 0:
         assert outcome.status == "completed", "nothing was lost, and yet it did not finish"
     assert tables.goodput_bins.sum() == tables.flows["delivered_bytes"].sum()

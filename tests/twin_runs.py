@@ -47,6 +47,8 @@ def by_kernel(small: Small, twin: Twin):
     tables.run["probe_size"] = len(probes)
     tables.run["stalls_size"] = len(stalls)
     tables.run["log_size"] = len(log)
+    for n, lane in enumerate(twin.lanes):
+        tables.ports["storming"][n // PRIORITIES] |= lane.is_storm << n % PRIORITIES
     for name in ("clock_ps", "operations_left"):
         tables.run[name] = getattr(twin, name)
     of_twin = {"requesters": "queue_pairs", "responders": "queue_pairs"}

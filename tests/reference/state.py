@@ -56,7 +56,7 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
     return State(
         _records(run.ports),
         _records(run.errors),
-        _records(run.lanes),
+        _lanes(run),
         _records(run.pools),
         _records(run.changes),
         [
@@ -75,6 +75,15 @@ def state_of(run: Twin | Tables, site: Any = None) -> State:
         run.packet_hops(),
         run.total("operations_left"),
     )
+
+
+def _lanes(tables: Tables) -> list[Any]:
+    """Return the lanes, each with its bit of its port's storms."""
+    lanes = _records(tables.lanes)
+    storming = tables.ports["storming"].tolist()
+    for n, lane in enumerate(lanes):
+        lane.is_storm = storming[n // PRIORITIES] >> n % PRIORITIES & 1
+    return lanes
 
 
 def _port_of(twin: Twin, row: tuple[int, int, int, int]) -> int:
