@@ -140,7 +140,8 @@ def forward(run, ingress, egress, i):
             entered.episode_drop_bytes += stored
             entered.missing_bytes = max(entered.missing_bytes, entered.episode_drop_bytes)
             log_drop(run, entered, entered_index, i)
-            pause_if_full(run, entered_index)
+            if entered.pool == NOWHERE or entered.ingress_bytes > 0:
+                pause_if_full(run, entered_index)  # else nothing would ever leave it, and end that
             give_back(run, i)
             return
     elif lane.queued_bytes + stored > lane.queue_limit_bytes:

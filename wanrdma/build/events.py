@@ -26,6 +26,14 @@ _ORDER = {kind: place for place, kind in enumerate([kt.SWITCH, kt.RATE, kt.STOP,
 
 
 @dataclass(frozen=True)
+class Way:
+    """A fibre between the ends of a line; of each length there may be two."""
+
+    length_m: float
+    copy: int = 0
+
+
+@dataclass(frozen=True)
 class Timed:
     """An event of the scenario, and when it is over."""
 
@@ -73,15 +81,15 @@ def timed(events: Iterable[Event], seed: int) -> list[Timed]:
 def _end_ps(event: Event, number: int, seed: int) -> int:
     if not event.breaks:
         lasts = event.lasts if event.what == "pause-storm" else 0
-        return kt.LAST_PS if lasts is None else event.at + lasts
+        return kt.LAST_PS if lasts is None else min(kt.LAST_PS, event.at + lasts)
     longest, least = event.longest_outage, event.outage_at_least
     if longest is None:
         return kt.LAST_PS
     if least is None:
-        return event.at + longest
+        return min(kt.LAST_PS, event.at + longest)
     digest = hashlib.blake2b(f"{seed} outage {number}".encode(), digest_size=8).digest()
     share = int.from_bytes(digest, "big") / 2**64
-    return event.at + least + int(share * (longest - least))
+    return min(kt.LAST_PS, event.at + least + int(share * (longest - least)))
 
 
 def add_events(topology: Topology, seed: int) -> None:
@@ -94,17 +102,25 @@ def add_events(topology: Topology, seed: int) -> None:
             if one.event.what != "pause-storm" and one.event.line == index
         ]
         _LineEvents(topology, index, line, own).add()
+    _add_storms(topology)
+
+
+def _add_storms(topology: Topology) -> None:
+    storms: dict[tuple[int, int], list[Spell]] = {}
     for one in topology.events:
         if one.event.what == "pause-storm":
-            host = _port_of_host(topology, one.event.host or "")
-            bits = 1 << one.event.priority
-            topology.changes.append(Change(one.at_ps, kt.STORM_BEGINS, host, bits))
-            if one.end_ps < kt.LAST_PS:
-                topology.changes.append(Change(one.end_ps, kt.STORM_ENDS, host, bits))
+            where = _port_of_host(topology, one.event.host or ""), one.event.priority
+            storms.setdefault(where, []).append((one.at_ps, one.end_ps))
+    for (p, priority), spells in storms.items():
+        for began, ended in _merged(spells):
+            topology.changes.append(Change(began, kt.STORM_BEGINS, p, 1 << priority))
+            if ended < kt.LAST_PS:
+                topology.changes.append(Change(ended, kt.STORM_ENDS, p, 1 << priority))
 
 
-def _port_of_host(topology: Topology, host: str) -> int:
-    node = topology.number[host]
+def _port_of_host(topology: Topology, selector: str) -> int:
+    ((site, index),) = topology.scenario.hosts(selector)
+    node = topology.number[f"{site}.{index}"]
     return next(p for p, port in enumerate(topology.ports) if port.node == node)
 
 
@@ -122,7 +138,7 @@ class _LineEvents:
     def add(self) -> None:
         for channel, p in enumerate(self.topology.channels(self.index)):
             ends = (p, self.topology.ports[p].peer)
-            ways = [self._way(ends, way) for way in range(len(self.lengths_m))]
+            ways = [self._way(ends, way) for way in range(len(self.ways))]
             controls = [self._control(way) for way in ways]
             for side, site in enumerate(self.line.between):
                 self._add_port(
@@ -131,34 +147,36 @@ class _LineEvents:
                     [way[side] for way in ways],
                     [control[side] for control in controls if control is not None],
                 )
-        if len(self.switches) > 1:
-            base = self._light_ps(0)
-            self.topology.longer_ps[self.index] = [
-                (time, self._light_ps(way) - base) for time, way in self.switches
-            ]
+        base = self._light_ps(0)
+        at = {time: self._light_ps(way) - base for time, way in self.switches}  # the last counts
+        self.topology.longer_ps[self.index] = sorted(at.items())
 
     @cached_property
-    def lengths_m(self) -> list[float]:
-        """The lengths of the ways that light may take, the line's own first."""
-        taken = [one.event.to for one in self.events if _switches(one)]
-        return list(dict.fromkeys([self.line.distance, *(to for to in taken if to is not None)]))
+    def _taken(self) -> list[tuple[int, Way]]:
+        """From when on the line goes by which way: always another one than before."""
+        found = [(0, Way(self.line.distance))]
+        for one in sorted(filter(_switches, self.events), key=lambda one: one.end_ps):
+            before = found[-1][1]
+            way = Way(before.length_m if one.event.to is None else one.event.to)
+            found.append((one.end_ps, way if way != before else Way(way.length_m, 1)))
+        return found
+
+    @cached_property
+    def ways(self) -> list[Way]:
+        """The ways that light may take, the line's own first."""
+        return list(dict.fromkeys(way for _, way in self._taken))
 
     @cached_property
     def switches(self) -> list[tuple[int, int]]:
-        """From when on the line goes by which way."""
-        found = [(0, 0)]
-        before = self.line.distance
-        for one in sorted(filter(_switches, self.events), key=lambda one: one.end_ps):
-            before = one.event.to if one.event.to is not None else before
-            found.append((one.end_ps, self.lengths_m.index(before)))
-        return found
+        """From when on the line goes by which way, by number."""
+        return [(time, self.ways.index(way)) for time, way in self._taken]
 
     def way_at(self, time_ps: int) -> int:
         """Return the way that the line goes by at a time."""
         return self.switches[bisect_right(self.switches, (time_ps, math.inf)) - 1][1]
 
     def _light_ps(self, way: int) -> int:
-        return line_delay_ps(self.lengths_m[way], self.line.delay)
+        return line_delay_ps(self.ways[way].length_m, self.line.delay)
 
     def _way(self, ends: tuple[int, int], way: int) -> tuple[int, int]:
         """Return the two ports of a way of a channel; the first one's are the channel's own."""
@@ -196,7 +214,7 @@ class _LineEvents:
                 [
                     (one.at_ps + one.event.detection, one.end_ps)
                     for one in here
-                    if one.event.waiting == "held"
+                    if one.event.waiting == "held" and one.at_ps + one.event.detection < one.end_ps
                 ]
             )
             for sender in [p, *controls[w : w + 1]]:
@@ -233,7 +251,9 @@ class _LineEvents:
         """
         if one.event.break_at is None:
             return one.at_ps - delay_ps, one.end_ps
-        from_start = line_delay_ps(min(one.event.break_at, self.lengths_m[way]), self.line.delay)
+        from_start = line_delay_ps(
+            min(one.event.break_at, self.ways[way].length_m), self.line.delay
+        )
         light = self._light_ps(way)
         to_break = from_start if site == self.line.between[0] else light - from_start
         if light > 0:
@@ -252,46 +272,66 @@ class _LineEvents:
     def _rate_rows(self, port: int, site: str) -> list[Change]:
         """Return when a port sends at which rate from then on."""
         usual = self.line.rate.ps_per_byte
-        steps = {0}
-        for one in self.events:
-            if one.event.what in ("capacity", "wavelength-lost"):
-                steps.add(one.end_ps)
-                if one.event.lasts is not None:
-                    steps.add(max(one.end_ps, one.at_ps + one.event.lasts))
         rows, before = [], usual
-        for time in sorted(steps - {0, kt.LAST_PS}):
-            now = self._ps_per_byte(time, site)
-            if now != before:
+        for time, now in self._rates[site]:
+            if now != before and time < kt.LAST_PS:
                 rows.append(Change(time, kt.RATE, port, now))
             before = now
         return rows
 
-    def _ps_per_byte(self, time_ps: int, site: str) -> int:
-        """Return how long a byte takes at a time: what is left of the channels is shared."""
-        at, lost, channels = self.line.rate.ps_per_byte, set(), self.line.rate.count
-        for one in sorted(self.events, key=lambda one: one.end_ps):
-            event = one.event
-            until = kt.LAST_PS if event.lasts is None else max(one.end_ps, event.at + event.lasts)
-            if not one.end_ps <= time_ps < until:
-                continue
-            if event.what == "capacity" and event.direction in ("both", site):
-                assert event.rate is not None
+    @cached_property
+    def _rates(self) -> dict[str, list[tuple[int, int]]]:
+        """From when on a byte takes how long, ps, by the site that sends."""
+        return {site: self._rates_from(site) for site in self.line.between}
+
+    def _rates_from(self, site: str) -> list[tuple[int, int]]:
+        """Give the rate at each change: the latest one holds, the channels left share it."""
+        own = [
+            one
+            for one in sorted(self.events, key=lambda one: one.end_ps)
+            if one.event.what in ("capacity", "wavelength-lost")
+            and one.event.direction in ("both", site)
+        ]
+        steps = sorted({one.end_ps for one in own} | {_until_ps(one) for one in own})
+        found, in_force, k = [], list[Timed](), 0
+        for time in steps:
+            while k < len(own) and own[k].end_ps <= time:
+                if own[k].event.what == "capacity" and own[k].event.lasts is None:
+                    in_force = [one for one in in_force if one.event.what != "capacity"]
+                in_force.append(own[k])
+                k += 1
+            in_force = [one for one in in_force if time < _until_ps(one)]
+            found.append((time, self._shared_ps_per_byte([one.event for one in in_force])))
+        return found
+
+    def _shared_ps_per_byte(self, in_force: list[Event]) -> int:
+        at, channels = self.line.rate.ps_per_byte, self.line.rate.count
+        for event in in_force:
+            if event.rate is not None:
                 at = event.rate.ps_per_byte
-            if event.what == "wavelength-lost" and event.direction in ("both", site):
-                lost.add(event.channel)
+        lost = {event.channel for event in in_force if event.what == "wavelength-lost"}
         return -(-at * channels // (channels - len(lost)))
 
     def _stops(self, held: list[list[Spell]]) -> list[tuple[int, bool]]:
         """Return when a port stops and goes on: it stops while its present way is known broken."""
         times = {time for spells in held for spell in spells for time in spell}
         times |= {time for time, _ in self.switches}
+        merged = [_merged(spells) for spells in held]
         found, before = [], False
         for time in sorted(times - {kt.LAST_PS}):
-            stopped = any(began <= time < ended for began, ended in held[self.way_at(time)])
+            spells = merged[self.way_at(time)]
+            k = bisect_right(spells, (time, math.inf)) - 1
+            stopped = k >= 0 and time < spells[k][1]
             if stopped != before:
                 found.append((time, stopped))
             before = stopped
         return found
+
+
+def _until_ps(one: Timed) -> int:
+    """Return when what follows its outage is over."""
+    lasts = one.event.lasts
+    return kt.LAST_PS if lasts is None else min(kt.LAST_PS, max(one.end_ps, one.at_ps + lasts))
 
 
 def _switches(one: Timed) -> bool:

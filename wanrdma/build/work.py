@@ -222,12 +222,16 @@ class _Planner:
         }
         sender, receiver = self.scenario.site_nic(source_site), self.scenario.site_nic(target_site)
         ps_per_byte = self.topology.ports[qp.data_path[0]].ps_per_byte
-        for time in sorted({time for steps in longer.values() for time, _ in steps} - {0}):
+        told = qp.requester["round_trip_ps"]
+        for time in sorted({time for steps in longer.values() for time, _ in steps}):
             round_trip = qp.requester["round_trip_ps"] + sum(
-                max((at, more) for at, more in longer[line] if at <= time)[1]
+                max(step for step in longer[line] if step[0] <= time)[1]
                 for line in lines
                 if longer.get(line)
             )
+            if round_trip == told:
+                continue
+            told = round_trip
             window = settings.window_bytes(sender, ps_per_byte, round_trip, receiver.ack_every)
             self.topology.changes.append(Change(time, kt.HINT, q, window, round_trip))
             if qp.requester["reorder_packets"]:

@@ -1,5 +1,6 @@
 """What a scenario says of events: lines that break, switch, get slower; NICs that go mad."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -62,8 +63,9 @@ class Event(Section):
     )
     to: Distance | None = figure(
         None,
-        "Length of the way that it goes on by (switch, reroute); when not given, as before. Each "
-        "length is a fibre of its own.",
+        "Length of the way that it goes on by, in both directions (switch, reroute); when not "
+        "given, as before. It is always another fibre than before; a length that comes again is "
+        "the same one again.",
         source="assumed: as long",
         unit="metre",
     )
@@ -105,8 +107,8 @@ class Event(Section):
     )
     break_at: Distance | None = figure(
         None,
-        "Where it breaks, from the line's first site: what has passed there still arrives. When "
-        "not given, all that is on the fibre is lost.",
+        "Where it breaks, from the line's first site (on a shorter way at its end): what has "
+        "passed there still arrives. When not given, all that is on the fibre is lost.",
         source="assumed: the worst",
         unit="metre",
     )
@@ -140,9 +142,7 @@ class Event(Section):
         needed = NEEDED.get(self.what)
         if needed and getattr(self, needed) is None:
             found.append(Found([("what",), (needed,)], f"{self.what!r} needs {needed}"))
-        if self.detection and self.waiting == "lost":
-            text = "detection has no effect unless waiting is 'held'"
-            found.append(Found([("detection",), ("waiting",)], text))
+        found += self._without_effect()
         least = self.outage_at_least
         if least is not None and (self.longest_outage is None or least > self.longest_outage):
             longest = "the outage, which is for ever"
@@ -152,6 +152,30 @@ class Event(Section):
             found.append(Found([("outage_at_least",), ("outage",)], text))
         refuse(found)
         return self
+
+    def _without_effect(self) -> Iterator[Found]:
+        """Tell of keys that would change nothing."""
+        outage = self.longest_outage
+        if self.detection and self.waiting == "lost":
+            text = "detection has no effect unless waiting is 'held'"
+            yield Found([("detection",), ("waiting",)], text)
+        elif self.detection and outage is not None and self.detection >= outage:
+            text = f"detection ({show_time(self.detection)}) must be below the outage "
+            text += f"({show_time(outage)}), or nothing is held"
+            yield Found([("detection",), ("outage",)], text)
+        if self.overtake and self.to is None:
+            yield Found([("overtake",), ("to",)], "overtake has no effect without to, a length")
+        if self.what == "down" and outage == 0:
+            yield Found([("outage",)], "an outage of 0 is none; give a time, or leave it out")
+        if self.what == "pause-storm" and self.lasts == 0:
+            yield Found([("lasts",)], "a storm of 0 is none; give a time, or leave it out")
+        if self.breaks and outage == 0:
+            for key in {"break_at", "waiting", "outage_at_least"} & self.model_fields_set:
+                yield Found([(key,), ("outage",)], f"{key} has no effect with an outage of 0")
+        if self.breaks and self.lasts is not None and outage is not None and self.lasts < outage:
+            text = f"lasts ({show_time(self.lasts)}) may not be below the outage "
+            text += f"({show_time(outage)})"
+            yield Found([("lasts",), ("outage",)], text)
 
     @property
     def longest_outage(self) -> int | None:

@@ -27,7 +27,7 @@ def check(
             have = f"lines are counted from 0, and there are {len(lines)}"
             yield Found([(*place, "line"), ("lines",)], f"there is no line {event.line}: {have}")
         elif (line := lines[event.line]) is not None:
-            yield from _line(event, place, line)
+            yield from _line(event, place, line, _longest_m(line, event.line, events))
     for index, line in enumerate(lines):
         if line is not None:
             yield from _control(line, index)
@@ -49,9 +49,20 @@ def _host(event: "Event", place: Place, sites: Mapping[str, "Site | None"]) -> I
         return
     if len(hosts) != 1:
         yield Found([(*place, "host")], f"{event.host!r} is {len(hosts)} hosts; name one, SITE.N")
+    pfc = site.fabric.pfc
+    if pfc is None or event.priority not in pfc.priorities:
+        text = f"the switches of {name} have no PFC on priority {event.priority}: they would not "
+        text += "obey; give one of sites.SITE.fabric.pfc.priorities"
+        yield Found([(*place, "priority"), ("sites", name, "fabric")], text)
 
 
-def _line(event: "Event", place: Place, line: "Line") -> Iterator[Found]:
+def _longest_m(line: "Line", index: int, events: Sequence["Event | None"]) -> float:
+    """Return the length of the longest way that a line may go."""
+    taken = [one.to for one in events if one is not None and one.line == index]
+    return max([line.distance, *(to for to in taken if to is not None)])
+
+
+def _line(event: "Event", place: Place, line: "Line", longest_m: float) -> Iterator[Found]:
     on: Place = ("lines", event.line)
     if event.direction not in ("both", *line.between):
         a, b = line.between
@@ -60,8 +71,8 @@ def _line(event: "Event", place: Place, line: "Line") -> Iterator[Found]:
     if event.channel is not None and event.channel >= line.rate.count:
         text = f"channels are counted from 0, and the line has {line.rate.count}"
         yield Found([(*place, "channel"), (*on, "rate")], text)
-    if event.break_at is not None and event.break_at > line.distance:
-        text = f"is beyond the end of the line ({line.distance / 1000:g} km)"
+    if event.break_at is not None and event.break_at > longest_m:
+        text = f"is beyond the end of the line, at most {longest_m / 1000:g} km"
         yield Found([(*place, "break_at"), (*on, "distance")], text)
     if event.what == "wavelength-lost" and line.rate.count == 1:
         text = "the line has one channel only; write what: down"
@@ -81,6 +92,10 @@ def _ratio(event: "Event", place: Place, line: "Line", on: Place) -> Iterator[Fo
 def _control(line: "Line", index: int) -> Iterator[Found]:
     """See that no message is faster than light."""
     otn, on = line.otn, ("lines", index)
+    if otn.shared is not None and otn.flow_control != "cooperative":
+        text = f"has no effect with flow_control {otn.flow_control!r}, which has no terminals with "
+        text += "buffers; write cooperative, or fabric.pfc.shared for the switches"
+        yield Found([(*on, "otn", "shared"), (*on, "otn", "flow_control")], text)
     if otn.control == "channel" and otn.flow_control != "cooperative":
         text = f"has no effect with flow_control {otn.flow_control!r}; write cooperative"
         yield Found([(*on, "otn", "control"), (*on, "otn", "flow_control")], text)
@@ -106,12 +121,15 @@ def _wavelengths(line: "Line", index: int, events: Sequence["Event | None"]) -> 
         if event is not None and event.what == "wavelength-lost" and event.line == index
     ]
     for k, event in lost:
-        gone = {
-            other.channel
-            for j, other in lost
-            if (other.at, j) <= (event.at, k)
-            and (other.lasts is None or event.at < other.at + other.lasts)
-        }
-        if len(gone) == line.rate.count > 1:
-            text = "no channel of the line is left then; write what: down"
-            yield Found([("events", k, "what"), ("lines", index, "rate")], text)
+        for site in dict.fromkeys(line.between):
+            gone = {
+                other.channel
+                for j, other in lost
+                if (other.at, j) <= (event.at, k)
+                and (other.lasts is None or event.at < other.at + other.lasts)
+                and {other.direction, event.direction} <= {"both", site}
+            }
+            if len(gone) == line.rate.count > 1:
+                text = "no channel of the line is left then; write what: down"
+                yield Found([("events", k, "what"), ("lines", index, "rate")], text)
+                break

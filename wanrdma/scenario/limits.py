@@ -16,6 +16,8 @@ MOST_DELAY_PS_PER_M = 1e6
 """A millisecond a kilometre, two hundred times that of glass."""
 MOST_HEADER_BYTES = 4096
 """Headers larger than any payload are a slip; packets hold their size in 15 bits."""
+MOST_SHARED_BYTES = 2**50
+"""Times an alpha of 64 it is still a whole number of 64 bits."""
 MOST_SEED = 2**63 - 1
 MOST_REORDER = 2**20
 """Packets that a receiver holds; each takes memory, used or not."""

@@ -14,7 +14,7 @@ from pydantic import (
 from ..theory import line_delay_ps
 from . import ber_series
 from .found import Found
-from .limits import MOST_DELAY_PS_PER_M, MOST_LATENCY_PS
+from .limits import MOST_DELAY_PS_PER_M, MOST_LATENCY_PS, MOST_SHARED_BYTES
 from .section import Section, figure, none_text, not_above, part, refuse, whole
 from .units import (
     Bytes,
@@ -69,6 +69,7 @@ class Otn(Section):
         "`xoff`, with worst-case headroom for each on top; 'none': each has its own.",
         source="assumed: buffers of their own",
         unit="byte",
+        le=MOST_SHARED_BYTES,
     )
     alpha: float = figure(
         1.0,

@@ -35,12 +35,21 @@ def check_buffers(
     ]
     for name, site in sites.items():
         pfc = site.fabric.pfc if site is not None else None
-        if pfc is not None and pfc.headroom is not None and pfc.xoff + pfc.headroom < frame:
+        if (
+            pfc is not None
+            and pfc.headroom is not None
+            and pfc.xoff + pfc.headroom < frame
+            and (pfc.shared is None)
+        ):
             places: list[Place] = [
                 ("sites", name, "fabric", "pfc", key) for key in ("headroom", "xoff")
             ]
             yield Found(places + about, _no_room("xoff + headroom", pfc.xoff + pfc.headroom, frame))
+        if pfc is not None and pfc.shared is not None:
+            yield from _shared(("sites", name, "fabric", "pfc"), pfc.shared, pfc.alpha, frame)
     for index, line in enumerate(lines):
+        if line is not None and line.otn.shared is not None:
+            yield from _shared(("lines", index, "otn"), line.otn.shared, line.otn.alpha, frame)
         if line is not None and line.otn.flow_control != "none":
             yield from (one.extended(about) for one in _terminal(line, index, frame))
 
@@ -72,6 +81,13 @@ def _terminal(line: "Line", index: int, frame: int) -> Iterator[Found]:
             f"what the buffer ({show_bytes(otn.buffer)}) leaves beside the worst-case headroom "
             f"({show_bytes(headroom)}); write 'xon: auto', or a larger buffer",
         )
+
+
+def _shared(place: Place, shared: int, alpha: float, frame: int) -> Iterator[Found]:
+    """See that a port that has a shared buffer alone may store a frame in it."""
+    if min(1.0, alpha) * shared < frame:
+        places: list[Place] = [(*place, "shared"), (*place, "alpha")]
+        yield Found(places, _no_room("alpha x shared", int(min(1.0, alpha) * shared), frame))
 
 
 def _no_room(what: str, size: int, frame: int) -> str:

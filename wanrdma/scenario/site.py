@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from . import checks
 from .found import Found
-from .limits import MOST_CABLE_M, MOST_LATENCY_PS
+from .limits import MOST_CABLE_M, MOST_LATENCY_PS, MOST_PERIOD_PS, MOST_SHARED_BYTES
 from .nic import Nic
 from .section import Section, figure, none_text, not_above, part, refuse
 from .units import (
@@ -35,13 +35,15 @@ class Watchdog(Section):
         "A priority of a port that is paused for this long without a break is in a storm.",
         source="published: SONiC's default",
         unit="ps",
-        ge=1,
+        ge=1_000_000,
+        le=MOST_PERIOD_PS,
     )
     restore: TimePs = figure(
         "200 ms",
         "The storm is over this long after the last XOFF.",
         source="published: SONiC's default",
         unit="ps",
+        le=MOST_PERIOD_PS,
     )
     action: Literal["drop", "forward"] = figure(
         "drop",
@@ -93,6 +95,7 @@ class Pfc(Section):
         "each has its own.",
         source="assumed: buffers of their own",
         unit="byte",
+        le=MOST_SHARED_BYTES,
     )
     alpha: float = figure(
         0.125,
