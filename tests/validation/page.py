@@ -9,6 +9,7 @@ from pathlib import Path
 
 from validation import (
     long_runs,
+    test_bifrost,
     test_bit_errors,
     test_buffers,
     test_dcqcn,
@@ -16,7 +17,9 @@ from validation import (
     test_go_back_n,
     test_ns3,
     test_perftest,
+    test_protection,
     test_selective_repeat,
+    test_sizes,
     test_slots,
     timers,
 )
@@ -65,17 +68,20 @@ SECTIONS: list[Section] = [
     test_dcqcn.SECTION,
     timers.SECTION,
     test_buffers.SECTION,
+    test_sizes.SECTION,
+    test_bifrost.SECTION,
+    test_protection.SECTION,
     long_runs.SECTION,
 ]
 
 MISSING = """\
 ## Not compared yet
 
-- The field trials (DOMAIN 1): training comes later. Bifrost's buffer figure, SONiC's XOFF bytes.
+- The field trials (DOMAIN 1): training comes later. SONiC's XOFF bytes.
 - Another emulator, but for go-back-N. ns-3 lacks the ACK timer, retry limit and OTN buffers that
   most of this is about.
 - Real NICs, but for when a ConnectX gives up and how often it sends again (tests/test_recovery.py).
-- Protection switching and other events in time: not built yet.
+- Errors that change over time and ways of another length, but with the twin.
 """
 
 
