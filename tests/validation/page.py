@@ -15,6 +15,7 @@ from validation import (
     test_dcqcn,
     test_error_processes,
     test_go_back_n,
+    test_lossless,
     test_ns3,
     test_perftest,
     test_protection,
@@ -70,6 +71,7 @@ SECTIONS: list[Section] = [
     test_buffers.SECTION,
     test_sizes.SECTION,
     test_bifrost.SECTION,
+    test_lossless.SECTION,
     test_protection.SECTION,
     long_runs.SECTION,
 ]
