@@ -2,8 +2,9 @@
 
 import pytest
 
+from validation.bifrost_figure import image
 from validation.compared import disagreeing
-from validation.page import MISSING, PAGE, SECTIONS, introduction, parts
+from validation.page import MISSING, PAGE, ROOT, SECTIONS, introduction, parts
 
 pytestmark = pytest.mark.validation
 
@@ -27,3 +28,9 @@ def test_a_section_agrees_and_is_up_to_date(number: int) -> None:
     """One test a section, so that no two processes make the same long runs."""
     assert disagreeing(SECTIONS[number].rows()) == ""
     assert on_the_page()[1 + number] == SECTIONS[number].markdown(), MADE_ANEW
+
+
+@pytest.mark.slow
+def test_the_picture_of_bifrosts_knees_is_up_to_date() -> None:
+    made_anew = "python -m tests.validation.bifrost_figure docs/bifrost-knee.svg"
+    assert (ROOT / "docs/bifrost-knee.svg").read_bytes() == image("svg"), made_anew
