@@ -45,6 +45,6 @@ def with_events(trace: Path, path: Path, *events: tuple[str, float, float, int])
                 del file[name]
         file.create_dataset("scenario_event", data=list(names), dtype=h5py.string_dtype())
         file["scenario_event_time"] = np.array(times_s)
-        file["scenario_event_end"] = np.array(ends_s)
+        file["scenario_event_until"] = np.array(ends_s)
         file["scenario_event_line"] = np.array(lines)
     return path

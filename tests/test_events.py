@@ -64,7 +64,7 @@ def port(network: Network, name: str) -> int:
         ("{at: 1 ms, what: down, direction: ¦c}",
          "direction: 'c' is none of 'both', 'a' and 'b', the sites of the line"),
         ("{at: 1 ms, what: down, break_at: ¦330 km}",
-         "break_at: is beyond the end of the line (329 km)"),
+         "break_at: is beyond the end of the line, at most 329 km"),
         ("{at: 1 ms, what: switch, detection: ¦1 ms}",
          "detection: detection has no effect unless waiting is 'held'"),
         ("{at: 1 ms, what: down, outage_at_least: ¦1 ms}",
@@ -86,7 +86,7 @@ def test_a_line_keeps_one_wavelength():
     both = lost + lost.replace("what: ", "what: ¦").replace("channel: 0", "channel: 1")
     said = "events.1.what: no channel of the line is left then; write what: down"
     assert_problems(PLAIN + "events:\n" + both, [said])
-    back = lost.replace("}", ", lasts: 1 ms}")
+    back = lost.replace("}", ", outage: 1 ms, lasts: 1 ms}")
     after = lost.replace("at: 1 ms", "at: 2 ms").replace("channel: 0", "channel: 1")
     assert len(loads(PLAIN + "events:\n" + back + after).scenario.events) == 2
 

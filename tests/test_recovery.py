@@ -95,11 +95,11 @@ def test_one_ack_may_acknowledge_all_of_several_operations():
         "nic.window=409800 B",
         "nic.ack_every=1000",
         "nic.timeout=14",
-        "lines.0.errors.series=[{at: 490 us, down: true}, {at: 495 us, ratio: 0}]",
+        "events=[{at: 490 us, what: down, outage: 5 us, direction: b, break_at: 100 km}]",
     )
     result = trial.run()
     assert result.status == "completed"
-    assert result.totals["drops_error"] == 1
+    assert result.totals["lost_on_line"] == 1  # an ACK
 
 
 def test_a_retry_budget_ends_a_queue_pair_though_each_loss_was_mended():
@@ -168,7 +168,7 @@ def test_nak_vs_timeout_says_what_each_loss_cost():
     # In the middle, then sent again; the last one. What else was lost there went unnoticed.
     losses = told["losses"]
     assert (losses["noticed_by_nak"], losses["noticed_by_timeout"]) == (2, 2)
-    assert losses["never_noticed"] == told["totals"]["drops_error"] - 4
+    assert losses["never_noticed"] == told["totals"]["lost_on_line"] - 4
     stalls = {stall["queue_pair"]: stall for stall in told["costliest_losses"]}
     timer_s, round_trip_s = 4.096e-6 * 2**20, 2 * 329e3 * 4.9e-9
     assert stalls["middle"]["stalled_s"] == pytest.approx(round_trip_s, rel=0.01)

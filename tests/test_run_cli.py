@@ -345,7 +345,7 @@ def test_an_interrupt_keeps_what_there_is(monkeypatch):
     import wanrdma.engine
 
     monkeypatch.setattr(wanrdma.engine, "SLICE_S", 0.0)
-    interrupt_in("wanrdma.engine._Watch", monkeypatch, presses=1)
+    interrupt_in("wanrdma.engine.Watch", monkeypatch, presses=1)
     result = run("--json")
     given = json.loads(result.stdout)
     assert (result.exit_code, given["status"]) == (130, "stopped")
@@ -392,7 +392,7 @@ def test_an_interrupt_that_the_compiler_loses_ends_the_run_before_it_begins(monk
 
 
 def test_a_second_interrupt_stops_at_once_and_keeps_what_there_is(monkeypatch):
-    interrupt_in("wanrdma.engine._Watch", monkeypatch, presses=2)
+    interrupt_in("wanrdma.engine.Watch", monkeypatch, presses=2)
     result = run("--json")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (130, "stopped")
     assert "the trace is in tiny-1.h5.part" in result.stderr
@@ -513,7 +513,7 @@ def test_a_misspelt_command_is_told_the_nearest():
     result = CliRunner().invoke(main, ["rnu"])
     assert result.exit_code == 2
     assert (
-        "No such command 'rnu'; did you mean 'run'? commands: bench, presets, run, "
+        "No such command 'rnu'; did you mean 'run'? commands: bench, plot, presets, run, "
         in result.stderr
     )
 

@@ -112,8 +112,8 @@ def test_it_drops_from_detection_until_the_storm_is_over_and_no_longer() -> None
     )
     assert before.result.totals["drops_watchdog"] == 0
     assert delivered(before, BROKEN) == delivered(during, BROKEN)
-    assert lane(during, TO_THE_BROKEN)["is_storm"] == 1
-    assert lane(after, TO_THE_BROKEN)["is_storm"] == 0
+    assert during.tables.ports["storming"][during.port(TO_THE_BROKEN)] == 1 << 3
+    assert after.tables.ports["storming"][after.port(TO_THE_BROKEN)] == 0
     assert over_ps(run(watchdog("drop")), BROKEN) > ENDS + RESTORE
 
 

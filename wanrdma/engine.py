@@ -21,7 +21,7 @@ from .kernels.packets import PACKETS_AN_EVENT
 from .kernels.probe import ROWS_AN_EVENT
 from .kernels.stall import STALL_ROWS_AN_EVENT
 from .kernels.windows import open_window
-from .standstill import Watch, who_waits, why_stuck
+from .standstill import Watch, why_still
 from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, run_table
 
 Status = Literal["completed", "stopped", "incomplete"]
@@ -303,6 +303,4 @@ def _judge(network: Network, code: int, interrupted: bool) -> tuple[Status, str]
         return "stopped", f"interrupted, {unfinished}"
     if code == loop.TIME_IS_UP:
         return "stopped", f"the stop time came, {unfinished}"
-    if code == NOTHING_MOVES:
-        return "incomplete", f"{who_waits(network)}; {unfinished}"
-    return "incomplete", f"{why_stuck(network)}; {unfinished}"
+    return "incomplete", f"{why_still(network)}; {unfinished}"

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import engine
 from .build import build
+from .build.events import add_events, worst_links
 from .build.topology import NO_LINE, build_topology
 from .drain import FillWatch, drains_bps
 from .errors import Problem, ScenarioError
@@ -57,6 +58,8 @@ class _Lab:
         self.on_run = on_run
         self.runs = 0
         self.topology = build_topology(loaded.scenario)
+        add_events(self.topology, seed)
+        self.links = worst_links(self.topology)
         self.frame_bytes = self.topology.frame_bytes
         self.places = _places(self.topology)
 
@@ -258,7 +261,7 @@ def _full_throughput_bytes(
     too_small, xoff, fill = -1, 0, largest_fill(0)
     while fill is None:
         too_small = xoff
-        xoff = max(2 * xoff, _enough_for_any_drain(lab, baseline, group[0]))
+        xoff = max(2 * xoff, _enough_for_any_drain(lab, group[0]))
         # XOFF at what it stores without a pause is the run without.
         xoff, fill = (xoff, largest_fill(xoff)) if xoff < most else (most, most)
     while xoff > 0 and xoff - too_small > max(lab.frame_bytes, xoff // LEAST_STEP):
@@ -275,15 +278,13 @@ def _full_throughput_bytes(
     return whole
 
 
-def _enough_for_any_drain(lab: _Lab, network: Network, lane: int) -> int:
+def _enough_for_any_drain(lab: _Lab, lane: int) -> int:
     """Return XOFF with an XON of rate x RTT (Bifrost, section III), and a frame begun at each end.
 
     Only the first guess of the search, from which it doubles.
     """
-    port = network.tables.ports[lane // kt.PRIORITIES]
-    fills = network.tables.ports[port["peer"]]
-    round_trip_ps = int(port["delay_ps"]) + int(fills["delay_ps"])
-    return round_trip_ps // int(fills["ps_per_byte"]) + (FRAMES_TO_XON + 2) * lab.frame_bytes
+    link = lab.links[lane // kt.PRIORITIES]
+    return link.round_trip_ps // link.ps_per_byte + (FRAMES_TO_XON + 2) * lab.frame_bytes
 
 
 def _set_levels(network: Network, group: list[int], xoff: int, frame_bytes: int) -> None:
@@ -328,19 +329,17 @@ def _port_size(
     full: dict[GroupKey, int | None],
 ) -> PortSize:
     p = lane_index // kt.PRIORITIES
-    lane, port, place = network.tables.lanes[lane_index], network.tables.ports[p], lab.places[p]
-    fills = network.tables.ports[port["peer"]]
-    round_trip_ps = int(port["delay_ps"]) + int(fills["delay_ps"])
+    lane, place = network.tables.lanes[lane_index], lab.places[p]
+    link = lab.links[p]
     xoff = int(lane["xoff_bytes"])
     return PortSize(
         port=network.port_names[p],
-        rate_bps=8 * PS_PER_S / int(fills["ps_per_byte"]),
-        one_way_s=int(fills["delay_ps"]) / PS_PER_S,
+        rate_bps=8 * PS_PER_S / link.ps_per_byte,
+        one_way_s=link.one_way_ps / PS_PER_S,
         drain_bps=drain_bps,
         xoff_bytes=xoff,
         xon_bytes=int(lane["xon_bytes"]),
-        formula_bytes=xoff
-        + headroom_bytes(int(fills["ps_per_byte"]), round_trip_ps, lab.frame_bytes),
+        formula_bytes=xoff + headroom_bytes(link.ps_per_byte, link.round_trip_ps, lab.frame_bytes),
         lossless_bytes=int(lane["max_ingress_bytes"]),
         full_throughput_bytes=full[place.group],
         cable_m=place.cable_m,

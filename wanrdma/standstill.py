@@ -31,17 +31,43 @@ class Watch:
         hops = self.tables.packet_hops()
         if hops != self.hops:
             self.hops, self.since_ps = hops, time_ps
-        return time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables)
+        if time_ps - self.since_ps >= STILL_PS and _is_deadlocked(self.tables):
+            return True
+        return _only_events_are_left(self.tables)
+
+
+def _only_events_are_left(tables: kt.Tables) -> bool:
+    """Tell whether only scenario events are to come, and none that lets a queue pair go on."""
+    runs = tables.run
+    if (runs["first_ps"] != kt.NEVER_PS).any() or len(tables.changes) == 0:
+        return False
+    kinds, entities = _pending(tables)
+    timers = kinds == calendar.ACK_TIMER
+    if (tables.requesters["deadline_ps"][entities[timers]] != kt.NEVER_PS).any():
+        return False
+    events = kinds == calendar.SCENARIO
+    if not events.any() or not (events | timers).all() or tables.ports["waiting"].any():
+        return False
+    coming = tables.changes[entities[events]]
+    hinted = coming["entity"][coming["kind"] == kt.HINT]
+    return bool(tables.requesters["in_error"][hinted].all())
+
+
+def _pending(tables: kt.Tables) -> tuple[Any, Any]:
+    """Return kind and entity of all that is in the heaps."""
+    heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
+    pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
+    return pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
 
 
 def _is_deadlocked(tables: kt.Tables) -> bool:
     """Tell whether only pauses are left that renew each other, and nothing else is under way."""
-    heaps = zip(tables.groups, tables.run["heap_size"].tolist(), strict=True)
-    pending = np.concatenate([group.heap["key"][:size] for group, size in heaps])
-    kinds, entities = pending >> calendar.KIND_SHIFT, pending & calendar.ENTITY_MASK
+    kinds, entities = _pending(tables)
     timers = tables.requesters["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    to_come = (calendar.OPERATION, calendar.PACE, calendar.SCENARIO)
+    to_come = (calendar.OPERATION, calendar.PACE)
     if np.isin(kinds, to_come).any() or (timers != kt.NEVER_PS).any():
+        return False
+    if (kinds == calendar.SCENARIO).any():
         return False
     watched, priority = np.divmod(entities[kinds == calendar.WATCH], kt.PRIORITIES)
     if (tables.ports["waiting"][watched] >> priority & 1).any():
@@ -72,14 +98,22 @@ def _packets_move(tables: kt.Tables) -> bool:
     return False
 
 
-def who_waits(network: Network) -> str:
-    """Say which ports wait for each other in a circle, or what else holds them up."""
+def why_still(network: Network) -> str:
+    """Say why operations are unfinished though nothing more can happen."""
+    reasons = [_who_waits(network)]
+    if reasons[0] is None or network.tables.requesters["in_error"].any():
+        reasons.insert(0, _why_stuck(network))
+    return "; ".join(reason for reason in reasons if reason is not None)
+
+
+def _who_waits(network: Network) -> str | None:
+    """Say which ports wait for each other in a circle, or what else holds packets up."""
     lanes = first_circle(_waits_for(network.tables))
     if lanes is not None:
         names = listed([network.port_names[lane // kt.PRIORITIES] for lane in lanes])
         return f"deadlock: a circle of {len(lanes)} paused ports, each waits for the next: {names}"
     ports = network.ports
-    stopped = np.flatnonzero(ports["is_stopped"])
+    stopped = np.flatnonzero(ports["is_stopped"] & (ports["waiting"] != 0))
     if len(stopped) > 0:
         names = listed([network.port_names[p] for p in stopped])
         return f"nothing moves: the line is down, and packets are held at {names}"
@@ -88,8 +122,10 @@ def who_waits(network: Network) -> str:
     if stormy:
         names = listed([network.port_names[ports["peer"][p]] for p in stormy])
         return f"nothing moves: a pause storm comes from {names}"
+    if len(waiting) == 0:
+        return None
     names = listed([network.port_names[p] for p in waiting])
-    return f"deadlock: packets wait at paused ports, among them {names}"
+    return f"nothing moves: packets wait at paused ports, among them {names}"
 
 
 def _waits_for(tables: kt.Tables) -> dict[int, set[int]]:
@@ -120,8 +156,7 @@ def _waits_for(tables: kt.Tables) -> dict[int, set[int]]:
     return graph
 
 
-def why_stuck(network: Network) -> str:
-    """Say why operations are unfinished though nothing more can happen."""
+def _why_stuck(network: Network) -> str:
     pairs = network.tables.requesters
     broken = np.flatnonzero(pairs["in_error"])
     if len(broken) == 0:

@@ -4,6 +4,7 @@ Sizes are chosen so that what is rare in the world is common here: kilobyte buff
 metres to kilometres, error ratios that lose one frame in ten, timers of microseconds.
 """
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 RATES = ["10 Gbps", "25 Gbps", "40 Gbps", "100 Gbps", "400 Gbps"]
 MTUS = [256, 512, 1024, 2048, 4096]
+FRAME_BYTES = 4194  # the largest
 LENGTHS = ["0 m", "1 m", "30 m", "900 m", "4000 m"]
 
 
@@ -29,8 +31,9 @@ def pfc(draw: st.DrawFn) -> dict[str, Any] | str:
     xoff = draw(st.integers(4300, 30_000))
     drawn: dict[str, Any] = {}
     if draw(st.integers(0, 3)) == 0:
-        drawn["shared"] = draw(some_bytes(5_000, 100_000))
         drawn["alpha"] = draw(st.sampled_from([0.125, 1.0, 8.0]))
+        least = math.ceil(FRAME_BYTES / min(1.0, drawn["alpha"]))
+        drawn["shared"] = draw(some_bytes(least, least + 60_000))
         drawn["headroom_pool"] = draw(st.just("auto") | some_bytes(4_000, 30_000))
         drawn["xon_offset"] = draw(some_bytes(0, 9_000))
     if draw(st.integers(0, 2)) == 0:
@@ -192,50 +195,62 @@ def line(draw: st.DrawFn, a: str, b: str) -> dict[str, Any]:
         otn["control"] = "channel"
         otn["control_latency"] = draw(st.none() | st.just("30 us"))
         otn["control_hold"] = draw(st.sampled_from(["1 us", "6 us"]))
-    if draw(st.integers(0, 3)) == 0:
-        otn["shared"] = draw(some_bytes(5_000, 200_000))
+    if otn["flow_control"] == "cooperative" and draw(st.integers(0, 3)) == 0:
         otn["alpha"] = draw(st.sampled_from([0.25, 1.0, 4.0]))
+        least = math.ceil(FRAME_BYTES / min(1.0, otn["alpha"]))
+        otn["shared"] = draw(some_bytes(least, least + 150_000))
     return line
 
 
 @st.composite
-def event(draw: st.DrawFn, lines: list[dict[str, Any]], hosts: dict[str, int]) -> dict[str, Any]:
+def event(
+    draw: st.DrawFn,
+    lines: list[dict[str, Any]],
+    hosts: dict[str, int],
+    fabrics: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
     """Draw what happens to a line or a NIC."""
+    stoppable = {
+        site: fabric["pfc"].get("priorities", [3])
+        for site, fabric in fabrics.items()
+        if fabric["pfc"] != "none"
+    }
     kinds = ["down", "switch", "reroute", "capacity", "ber", "wavelength-lost", "pause-storm"]
-    drawn: dict[str, Any] = {"at": draw(some_time(120_000)), "what": draw(st.sampled_from(kinds))}
-    if drawn["what"] == "pause-storm" or not lines:
-        site = draw(st.sampled_from(sorted(hosts)))
+    what = draw(st.sampled_from(kinds))
+    drawn: dict[str, Any] = {"at": draw(some_time(120_000)), "what": what}
+    if stoppable and (what == "pause-storm" or not lines):
+        site = draw(st.sampled_from(sorted(stoppable)))
         of_host = {"host": f"{site}.{draw(st.integers(0, hosts[site] - 1))}"}
-        of_host |= {"priority": draw(st.integers(2, 4)), "lasts": draw(some_time(60_000))}
-        return drawn | {"what": "pause-storm"} | of_host
-    k = drawn["line"] = draw(st.integers(0, len(lines) - 1))
+        of_host |= {"priority": draw(st.sampled_from(stoppable[site])), "what": "pause-storm"}
+        return drawn | of_host | {"lasts": f"{draw(st.integers(1, 60_000))} ns"}
+    k = draw(st.integers(0, len(lines) - 1))
     channels = int(lines[k]["rate"].partition(" x ")[0]) if " x " in lines[k]["rate"] else 1
-    if drawn["what"] == "ber":
-        if lines[k]["errors"]["process"] == "gilbert-elliott":
-            drawn["what"] = "down"
-        else:
-            return drawn | {"ratio": draw(st.sampled_from([0, 1e-6, 1e-3]))}
-    if drawn["what"] == "wavelength-lost":
-        if channels == 1:
-            drawn["what"] = "down"
-        else:
-            drawn |= {"channel": 0, "lasts": draw(st.none() | some_time(90_000))}
-    if drawn["what"] == "capacity":
-        drawn["rate"] = draw(st.sampled_from(RATES))
-        drawn["lasts"] = draw(st.none() | some_time(90_000))
-    if drawn["what"] in ("switch", "reroute"):
+    drawn["line"] = k
+    if what == "ber" and lines[k]["errors"]["process"] != "gilbert-elliott":
+        return drawn | {"ratio": draw(st.sampled_from([0, 1e-6, 1e-3]))}
+    outage_ns = draw(st.just(0) | st.integers(1, 80_000))
+    later = st.integers(outage_ns, outage_ns + 90_000).map(lambda ns: f"{ns} ns")
+    if what == "capacity":
+        drawn |= {"rate": draw(st.sampled_from(RATES)), "lasts": draw(st.none() | later)}
+    elif what == "wavelength-lost" and channels > 1:
+        drawn |= {"channel": 0, "lasts": draw(st.none() | later)}
+    elif what in ("switch", "reroute"):
         drawn["to"] = draw(st.none() | st.sampled_from(LENGTHS))
-        drawn["overtake"] = draw(st.booleans())
-    if drawn["what"] == "down" and draw(st.booleans()):
-        drawn["channel"] = draw(st.integers(0, channels - 1))
-    drawn["outage"] = draw(st.just("0 s") | some_time(80_000))
+        drawn["overtake"] = drawn["to"] is not None and draw(st.booleans())
+    else:
+        drawn["what"], outage_ns = "down", max(outage_ns, 1)
+        drawn["channel"] = draw(st.none() | st.integers(0, channels - 1))
+    drawn["outage"] = f"{outage_ns} ns"
+    drawn["direction"] = draw(st.sampled_from(["both", *lines[k]["between"]]))
+    if outage_ns == 0:
+        return drawn
     if draw(st.booleans()):
         drawn["outage_at_least"] = "0 s"
-    drawn["direction"] = draw(st.sampled_from(["both", *lines[k]["between"]]))
     if draw(st.booleans()):
         drawn["break_at"] = draw(st.sampled_from([lines[k]["distance"], "0 m"]))
     if draw(st.booleans()):
-        drawn |= {"waiting": "held", "detection": draw(some_time(20_000))}
+        detection_ns = draw(st.integers(0, min(20_000, outage_ns - 1)))
+        drawn |= {"waiting": "held", "detection": f"{detection_ns} ns"}
     return drawn
 
 
@@ -298,13 +313,15 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         lines += [draw(line(a, b)) for _ in range(draw(st.integers(1, 2)))]
     if len(names) == 3 and draw(st.booleans()):
         lines.append(draw(line("a", "c")))
-    happens = draw(st.booleans())
+    fabrics = {name: draw(fabric()) for name in names}
+    happens = draw(st.booleans()) and (lines or fabrics["a"]["pfc"] != "none")
+    some = st.lists(event(lines, hosts, fabrics), max_size=4) if happens else st.just([])
     return {
         "name": "drawn",
         "sites": {
             name: {
                 "hosts": hosts[name],
-                "fabric": draw(fabric()),
+                "fabric": fabrics[name],
                 "gateway": {"rate": draw(st.none() | st.sampled_from(["2 x 25 Gbps", "100 Gbps"]))},
             }
             for name in names
@@ -312,6 +329,6 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "lines": lines,
         "nic": draw(nic()),
         "traffic": draw(traffic(hosts)),
-        "events": draw(st.lists(event(lines, hosts), max_size=4)) if happens else [],
+        "events": draw(some),
         "seed": draw(st.integers(0, 2**40)),
     }

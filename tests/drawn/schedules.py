@@ -49,6 +49,7 @@ def schedules(draw: st.DrawFn) -> dict[str, Any]:
     site["fabric"]["pfc"] = draw(
         st.sampled_from([{"xoff": "9000 B", "xon": "3000 B", "quanta": 100}, {}, "none"])
     )
+    fabrics = dict.fromkeys(SITES, site["fabric"])
     rows = []
     for k in range(draw(st.integers(1, 2))):
         there = [f"{name}.{draw(st.integers(0, hosts[name] - 1))}" for name in SITES]
@@ -72,6 +73,6 @@ def schedules(draw: st.DrawFn) -> dict[str, Any]:
             **draw(recovery()),
         },
         "traffic": rows,
-        "events": draw(st.lists(event(lines, hosts), min_size=1, max_size=8)),
+        "events": draw(st.lists(event(lines, hosts, fabrics), min_size=1, max_size=8)),
         "seed": draw(st.integers(0, 2**40)),
     }

@@ -351,7 +351,8 @@ class Network(Events, ABC):
         ingress.episode_drop_bytes += packet.stored_bytes
         ingress.missing_bytes = max(ingress.missing_bytes, ingress.episode_drop_bytes)
         self.note(ingress.drops_congestion, DROP_CONGESTION, n, packet.queue_pair)
-        self.pause_peer(*divmod(n, PRIORITIES))
+        if self.pool_of(ingress) is None or ingress.ingress_bytes > 0:
+            self.pause_peer(*divmod(n, PRIORITIES))
 
     def pause_peer(self, i: int, c: int) -> None:
         """Begin to pause priority c of the peer of port i, if that has not begun."""

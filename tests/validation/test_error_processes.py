@@ -38,7 +38,7 @@ def send(runs, size_bytes, byte_ps, pause_ps, damaged):
     """Send frames from port 0, with a pause after each, and mark those that are damaged."""
     now_ps = 0
     for n in range(len(damaged)):
-        damaged[n] = hits_frame(runs[0], 0, size_bytes, now_ps)
+        damaged[n] = hits_frame(runs[0], 0, size_bytes, byte_ps, now_ps)
         now_ps += size_bytes * byte_ps + pause_ps
 
 

@@ -87,9 +87,10 @@ VARIANTS = {
     "transparent": ("lines.0.otn.flow_control=transparent",),
     "terminals share": ("lines.0.otn.shared=64 MiB",),
     "switches share": ("sites.a.fabric.pfc.shared=4 MiB", "sites.b.fabric.pfc.shared=4 MiB"),
-    "transparent, gateways share": (
+    "transparent, switches share": (
         "lines.0.otn.flow_control=transparent",
-        "lines.0.otn.shared=64 MiB",
+        "sites.a.fabric.pfc.shared=4 MiB",
+        "sites.b.fabric.pfc.shared=4 MiB",
     ),
 }
 OWN = ("in band", "channel", "transparent")  # buffers of their own

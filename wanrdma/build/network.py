@@ -8,7 +8,10 @@ from ..kernels.tables import PRIORITIES, Tables
 
 @dataclass(frozen=True)
 class Happening:
-    """An event of the scenario: what, when, on which line (-1: none). `end_ps` -1: for ever."""
+    """An event of the scenario: what, when, on which line (-1: none).
+
+    Until `end_ps` nothing passes, or a storm lasts; -1: for ever.
+    """
 
     name: str
     at_ps: int

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_NAMED = 16
+MOST_MARKED = 100
 MOST_ROWS = 4  # of names above the panels
 NAME_POINTS = 7.0
 ROW_POINTS = 8.5
@@ -26,7 +27,7 @@ def mark_events(
 ) -> None:
     """Draw the events of a window through all panels; name them above the first."""
     begin_s, end_s = window_s
-    shown = [event for event in events if begin_s <= event.time_s <= end_s]
+    shown = [event for event in events if begin_s <= event.time_s <= end_s][:MOST_MARKED]
     for event in shown:
         for panel in panels:
             panel.axvline(event.time_s / unit.size, color=GREY, lw=0.9, ls=(0, (4, 2, 1, 2)))

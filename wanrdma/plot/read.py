@@ -18,7 +18,7 @@ class Event:
 
     name: str
     time_s: float
-    end_s: float  # NaN: it has no end
+    end_s: float  # until when nothing passes, or a storm lasts; NaN: for ever
     line: int  # index in the scenario; -1: none
 
 
@@ -133,7 +133,7 @@ def scenario_events(file: Any) -> list[Event]:
     """Read the events of the scenario: none if the trace was written before there were any."""
     if "scenario_event" not in file:
         return []
-    columns = (file[f"scenario_event_{name}"][:] for name in ("time", "end", "line"))
+    columns = (file[f"scenario_event_{name}"][:] for name in ("time", "until", "line"))
     rows = zip(_texts(file["scenario_event"]), *columns, strict=True)
     return [Event(name, float(time), float(end), int(line)) for name, time, end, line in rows]
 

@@ -445,7 +445,8 @@ def _happening_variables(network: Network) -> Iterator[Variable]:
     starts = [one.at_ps / PS_PER_S for one in events]
     yield of_event("scenario_event_time", starts, "s", "when it begins")
     ends = [np.nan if one.end_ps < 0 else one.end_ps / PS_PER_S for one in events]
-    yield of_event("scenario_event_end", ends, "s", "when it is over; NaN: never")
+    until = "until when nothing passes, or a storm lasts; NaN: for ever"
+    yield of_event("scenario_event_until", ends, "s", until)
     lines = [one.line for one in events]
     yield of_event("scenario_event_line", lines, "1", "which line of the scenario; -1: none")
 
