@@ -284,3 +284,99 @@ def test_a_shorter_way_keeps_the_order_unless_it_may_not():
     overtaken = np.diff(arrivals(overtake=True))
     assert (overtaken > 1).any()
     assert (overtaken < 0).any()
+
+
+# ---- what a review found -------------------------------------------------------------------
+
+
+def test_storms_of_one_host_that_overlap_are_one():
+    storms = [
+        event("pause-storm", "1 ms", host="b.0", lasts="50 ms"),
+        event("pause-storm", "2 ms", host="b.*", lasts="1 ms"),
+    ]
+    sites = {name: {"hosts": 1, "fabric": {"type": "one-switch"}} for name in "ab"}
+    network = built(*storms, sites=sites)
+    rows = network.tables.changes
+    assert list(zip(rows["time_ps"], rows["kind"], strict=True)) == [
+        (1 * MS, kt.STORM_BEGINS),
+        (51 * MS, kt.STORM_ENDS),
+    ]
+
+
+def test_a_switch_always_takes_another_fibre():
+    """Without a length, or to the same: the one that is broken stays so."""
+    for to in ({}, {"to": "10 km"}):
+        network = built(event("down"), event("switch", outage="0 s", **to), nic={"timeout": 8})
+        assert len(changes(network, OUT)) == 1
+        assert engine.run(network).status == "completed"
+
+
+def test_a_switch_at_the_very_beginning_is_hinted_too():
+    hinted = [line("a", "b", otn={"latency": "0 s", "distance_hints": True})]
+    network = built(event("switch", "0 s", to="30 km", outage="0 s"), lines=hinted)
+    rows = network.tables.changes
+    assert rows[rows["kind"] == kt.HINT]["time_ps"].tolist() == [0]
+
+
+def test_times_beyond_all_runs_are_for_ever():
+    network = built(event("down", "2000 h", outage="2000 h", waiting="held"))
+    assert changes(network, OUT) == [(2000 * 3600 * 1000 * MS, kt.STOP, 0)]
+    (happening,) = network.happenings
+    assert happening.end_ps == -1
+
+
+def test_a_run_does_not_wait_for_events_that_help_no_one():
+    short = {"timeout": 8, "retries": 2}
+    late = event("down", "2000 h", outage="1 s", waiting="held")
+    network = built(event("down", "10 us"), late, nic=short)
+    outcome = engine.run(network)
+    assert "its retries used up" in outcome.reason
+    assert network.tables.run["clock_ps"].max() < 10 * MS
+
+
+def test_a_warning_of_headroom_that_an_event_outgrows():
+    otn = {"flow_control": "transparent", "latency": "0 s", "buffer": "8 MiB"}
+    clean = built(lines=[line("a", "b", otn=otn)])
+    assert clean.warnings == []
+    far = built(event("switch", to="300 km", outage="0 s"), lines=[line("a", "b", otn=otn)])
+    assert len(far.warnings) == 2
+    assert all("let the worst-case headroom" in warning for warning in far.warnings)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{at: 1 ms, what: down, outage: ¦0 s}",
+         "outage: an outage of 0 is none; give a time, or leave it out"),
+        ("{at: 1 ms, what: capacity, rate: 200 Gbps, waiting: ¦held}",
+         "waiting: waiting has no effect with an outage of 0"),
+        ("{at: 1 ms, what: wavelength-lost, channel: 0, lasts: ¦2 ms}",
+         "lasts: lasts (2.000 ms) may not be below the outage (50.00 ms)"),
+        ("{at: 1 ms, what: switch, overtake: ¦true}",
+         "overtake: overtake has no effect without to, a length"),
+        ("{at: 1 ms, what: down, outage: 1 ms, waiting: held, detection: ¦1 ms}",
+         "detection: detection (1.000 ms) must be below the outage (1.000 ms), or nothing is held"),
+        ("{at: 1 ms, what: pause-storm, host: a.0, priority: ¦5}",
+         "priority: the switches of a have no PFC on priority 5: they would not obey; give one of "
+         "sites.SITE.fabric.pfc.priorities"),
+    ],
+)  # fmt: skip
+def test_what_would_change_nothing_is_refused(row, said):
+    assert_problems(PLAIN + f"events:\n  - {row}\n", [f"events.0.{said}"])
+
+
+def test_a_shared_buffer_holds_a_frame():
+    small = PLAIN.replace(
+        "  a: {hosts: 4}", "  a: {hosts: 4, fabric: {pfc: {shared: ¦20 KiB, alpha: 0.125}}}"
+    )
+    said = "sites.a.fabric.pfc.shared: alpha x shared (2.50 KiB) must hold a frame of 4.10 KiB"
+    assert_problems(small, [said])
+
+
+def test_an_empty_lane_of_a_full_pool_does_not_pause_for_ever():
+    """Three senders share a pool of five frames, and headroom of one, on their way to a fourth."""
+    pfc = {"shared": "20 kB", "alpha": 64.0, "headroom": "4200 B", "headroom_pool": "4200 B"}
+    sites = {"a": {"hosts": 4, "fabric": {"type": "one-switch", "pfc": pfc}}}
+    rows = [transfer(f"t{k}", f"a.{k}", "a.3") for k in range(3)]
+    network = build(scenario(sites=sites, lines=[], traffic=rows, nic={"timeout": 8}))
+    assert engine.run(network).status == "completed"

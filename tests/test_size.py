@@ -185,3 +185,17 @@ def test_sonic_has_the_headroom_as_xoff_and_a_line_for_each_speed_and_cable():
         "62500 329000m 42000 12000 30000 0 8000",
         "100000 30m 42000 12000 30000 0 8000",
     ]
+
+
+def test_a_line_that_is_switched_is_sized_by_its_longest_way_and_highest_rate():
+    events = "events=[{at: 0 s, what: switch, outage: 0 s, to: 1 km}, "
+    events += "{at: 100 us, what: capacity, rate: 50 Gbps}]"
+    (port,) = wanrdma.size(loads(LONG, [events]), ports=FAR_PORT).ports
+    assert (port.rate_bps, port.one_way_s) == (100e9, 49e-6)
+    assert port.lossless_bytes < port.formula_bytes
+
+
+def test_ports_that_share_a_buffer_are_sized_as_if_each_had_its_own():
+    shared = ["sites.a.fabric.pfc.shared=60 kB", "sites.a.fabric.pfc.alpha=0.5"]
+    for port in wanrdma.size(loads(INCAST, shared)).ports:
+        assert port.xoff_bytes == 20_000 < port.lossless_bytes

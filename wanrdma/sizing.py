@@ -58,10 +58,10 @@ class _Lab:
         self.on_run = on_run
         self.runs = 0
         self.topology = build_topology(loaded.scenario)
+        self.places = _places(self.topology)
         add_events(self.topology, seed)
         self.links = worst_links(self.topology)
         self.frame_bytes = self.topology.frame_bytes
-        self.places = _places(self.topology)
 
     def network(self, what: str) -> Network:
         """Build the scenario for one more run, its lossless buffers without limits."""
