@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_scenarios import line, scenario, transfer
+from small_scenarios import ONE_SWITCH, line, scenario, transfer
 from test_scenario import PLAIN, assert_problems
 
 from wanrdma import engine
@@ -380,3 +380,27 @@ def test_an_empty_lane_of_a_full_pool_does_not_pause_for_ever():
     rows = [transfer(f"t{k}", f"a.{k}", "a.3") for k in range(3)]
     network = build(scenario(sites=sites, lines=[], traffic=rows, nic={"timeout": 8}))
     assert engine.run(network).status == "completed"
+
+
+def test_a_slow_control_channel_has_its_headroom():
+    """2:1 over 100 km; a stop takes 2 ms, four times as long as light."""
+    otn = {"flow_control": "cooperative", "latency": "0 s", "buffer": "64 MiB"}
+    otn |= {"control": "channel", "control_latency": "2 ms"}
+    sites = {"a": {"hosts": 2, "fabric": ONE_SWITCH}, "b": {"hosts": 1, "fabric": ONE_SWITCH}}
+    rows = [transfer(f"t{k}", f"a.{k}", "b.0", bytes="64 MiB") for k in range(2)]
+    network = build(
+        scenario(
+            sites=sites,
+            lines=[line("a", "b", distance="100 km", rate="200 Gbps", otn=otn)],
+            nic={"rate": "100 Gbps", "window": "128 MiB"},
+            traffic=rows,
+        )
+    )
+    far = 8 * port(network, "b.otn0>a.otn0") + 3
+    room = (
+        network.tables.lanes[far]["ingress_limit_bytes"] - network.tables.lanes[far]["xoff_bytes"]
+    )
+    assert room > 200e9 / 8 * (2e-3 + 490e-6)
+    assert engine.run(network).status == "completed"
+    assert network.tables.lanes["tx_pause"][far] > 0
+    assert network.tables.lanes["drops_congestion"].sum() == 0

@@ -27,7 +27,8 @@ def lanes_that_must_not_drop(network: Network, frame_bytes: int) -> list[int]:
     for n, lane in enumerate(network.tables.lanes):
         port = ports[n // kt.PRIORITIES]
         peer = ports[port["peer"]]
-        round_trip_ps = int(port["delay_ps"] + peer["delay_ps"])
+        says_stop = port if port["control"] == kt.NOWHERE else ports[port["control"]]
+        round_trip_ps = int(says_stop["delay_ps"] + peer["delay_ps"])
         needed = headroom_bytes(int(port["ps_per_byte"]), round_trip_ps, frame_bytes)
         # A pause of fewer quanta may run out before a refresh can follow.
         lasts = port["pause_ps"] == 65535 * 64 * port["ps_per_byte"] and not peer["lost_pause"]

@@ -120,17 +120,20 @@ def worst_links(topology: Topology) -> list[Link]:
     """Give the link that fills each port, at its worst if events change it."""
     least_ps = [port.ps_per_byte for port in topology.ports]
     longest_ps = [port.delay_ps for port in topology.ports]
+    slowest_ps = longest_ps.copy()  # of what says stop
     controls = {port.control for port in topology.ports}
     for p, port in enumerate(topology.ports):
-        if port.stands_for >= 0 and p not in controls:
-            longest_ps[port.stands_for] = max(longest_ps[port.stands_for], port.delay_ps)
+        if port.stands_for >= 0:
+            its = [slowest_ps] if p in controls else [slowest_ps, longest_ps]
+            for delays in its:
+                delays[port.stands_for] = max(delays[port.stands_for], port.delay_ps)
     for change in topology.changes:
         if change.kind == kt.RATE:
             least_ps[change.entity] = min(least_ps[change.entity], change.value)
     found = []
     for p, port in enumerate(topology.ports):
         there_ps = longest_ps[port.peer]
-        found.append(Link(least_ps[port.peer], there_ps, there_ps + longest_ps[p]))
+        found.append(Link(least_ps[port.peer], there_ps, there_ps + slowest_ps[p]))
     return found
 
 
@@ -142,7 +145,8 @@ def _warn_of_headroom(topology: Topology) -> None:
         if port.line == NO_LINE or port.ingress is None or port.ingress.pool >= 0:
             continue
         room = port.ingress.limit_bytes - port.ingress.xoff_bytes
-        now_ps = port.delay_ps + topology.ports[port.peer].delay_ps
+        back_ps = topology.ports[port.control].delay_ps if port.control >= 0 else port.delay_ps
+        now_ps = back_ps + topology.ports[port.peer].delay_ps
         at_first, later = (
             headroom_bytes(ps_per_byte, round_trip_ps, topology.frame_bytes)
             for ps_per_byte, round_trip_ps in (

@@ -244,12 +244,14 @@ def _add_fabric_links(topology: Topology, fabric: Fabric, a: int, b: int) -> Non
             _set_switch_buffer(topology, fabric, port)
 
 
-def _round_trip_ps(topology: Topology, port: Port) -> int:
-    return port.delay_ps + topology.ports[port.peer].delay_ps
-
-
 def _worst_headroom_bytes(topology: Topology, port: Port) -> int:
-    return headroom_bytes(port.ps_per_byte, _round_trip_ps(topology, port), topology.frame_bytes)
+    """Return what may still come to a port after it said stop, if nothing drains."""
+    back_ps = port.delay_ps
+    if port.line != NO_LINE:
+        line = topology.scenario.lines[port.line]
+        back_ps += line.back_ps - line.way_ps  # a control channel may be slower than light
+    round_trip_ps = topology.ports[port.peer].delay_ps + back_ps
+    return headroom_bytes(port.ps_per_byte, round_trip_ps, topology.frame_bytes)
 
 
 def _set_switch_buffer(topology: Topology, fabric: Fabric, port: Port) -> None:

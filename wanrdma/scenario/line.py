@@ -360,6 +360,13 @@ class Line(Section):
     errors: Errors = part("What it damages.")
 
     @property
+    def back_ps(self) -> int:
+        """How long it takes the far end to hold back the near end."""
+        if self.otn.control == "in-band":
+            return self.way_ps
+        return max(self.otn.control_latency or 0, self.way_ps)
+
+    @property
     def way_ps(self) -> int:
         """How long a bit takes from end to end: light and both terminals."""
         return line_delay_ps(self.distance, self.delay) + 2 * self.otn.latency

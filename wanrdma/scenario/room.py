@@ -69,7 +69,7 @@ def _terminal(line: "Line", index: int, frame: int) -> Iterator[Found]:
             yield Found(places, _no_room(key, size, frame))
     if otn.xoff is not None or otn.xon is None:
         return  # two levels that are both given were compared where they stand
-    headroom = headroom_bytes(line.rate.ps_per_byte, 2 * line.way_ps, frame)
+    headroom = headroom_bytes(line.rate.ps_per_byte, line.way_ps + line.back_ps, frame)
     xoff = max(0, otn.buffer - headroom)
     if otn.xon > xoff:
         keys = ("xon", "buffer", "xoff", "latency", "flow_control")
