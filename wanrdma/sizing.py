@@ -16,8 +16,9 @@ import numpy as np
 
 from . import engine
 from .build import build
-from .build.events import add_events, worst_links
+from .build.events import add_events
 from .build.topology import NO_LINE, build_topology
+from .build.worst_case import worst_links
 from .drain import FillWatch, drains_bps
 from .errors import Problem, ScenarioError
 from .kernels import tables as kt
