@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import WanrdmaError
 from .found import among, is_index
-from .schema import Scenario, Section
+from .schema import Scenario
+from .section import Section
 from .units import quantity_pattern
 
 Schema = dict[str, Any]

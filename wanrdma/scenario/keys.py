@@ -4,7 +4,8 @@ import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from .found import Place
-from .schema import Scenario, Section
+from .schema import Scenario
+from .section import Section
 
 
 def _bare(annotation: Any) -> Any:
