@@ -23,7 +23,8 @@ def put_on_line(run, port, i):
     packet = get_packet(run, i)
     if not packet.flags & LOST:
         after_last_ps = port.last_arrival_ps + packet.size_bytes * port.ps_per_byte
-        packet.arrival_ps = max(packet.arrival_ps, after_last_ps)
+        on_this_way_ps = get_line(run, np.int64(port.line)).last_ps
+        packet.arrival_ps = max(packet.arrival_ps, after_last_ps, on_this_way_ps)
         port.last_arrival_ps = packet.arrival_ps
     put_on_way(run, np.int64(port.line), i)
 

@@ -404,3 +404,22 @@ def test_a_slow_control_channel_has_its_headroom():
     assert engine.run(network).status == "completed"
     assert network.tables.lanes["tx_pause"][far] > 0
     assert network.tables.lanes["drops_congestion"].sum() == 0
+
+
+def test_what_waits_for_its_own_fibre_keeps_its_distance():
+    """Back on a fibre that still holds back what it has for the longer way: one gap may close."""
+    hops = [
+        event("switch", "266 ns", to="0 m", outage="0 s"),
+        event("switch", "8901 ns", outage="0 s"),
+        event("switch", "9221 ns", to="0 m", outage="0 s", overtake=True),
+    ]
+    near = [line("a", "b", distance="900 m", rate="1 Gbps")]
+    small = [transfer("t", "a.0", "b.0", bytes="2560 B", message="256 B")]
+    nic = {"mtu": 256, "rate": "40 Gbps", "timeout": 0}
+    network = built(*hops, lines=near, traffic=small, nic=nic)
+    assert engine.run(network, probe=True).status == "completed"
+    rows = network.tables.probe_rows()
+    came = rows[(rows["port"] == port(network, BACK)) & (rows["is_arrival"] == 1)]
+    took_ps = came["size_bytes"].astype(np.int64) * 8000
+    assert (np.diff(came["time_ps"]) < took_ps[1:]).sum() == 1  # as the overtaking begins
+    assert np.diff(came["time_ps"]).sum() == 8 * took_ps[1]
