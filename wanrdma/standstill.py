@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from .build.circles import first_circle, listed
+from .build.circles import MOST_NAMES, first_circle, listed
 from .build.network import Happening, Network
 from .kernels import calendar
 from .kernels import tables as kt
 from .scenario.units import show_time
 
 STILL_PS = 100_000_000_000  # 0.1 s in which no packet moved: look whether one ever will
-MOST_NAMES = 8
 
 
 class Watch:
@@ -64,10 +63,8 @@ def _is_deadlocked(tables: kt.Tables) -> bool:
     """Tell whether only pauses are left that renew each other, and nothing else is under way."""
     kinds, entities = _pending(tables)
     timers = tables.requesters["deadline_ps"][entities[kinds == calendar.ACK_TIMER]]
-    to_come = (calendar.OPERATION, calendar.PACE)
+    to_come = (calendar.OPERATION, calendar.PACE, calendar.SCENARIO)
     if np.isin(kinds, to_come).any() or (timers != kt.NEVER_PS).any():
-        return False
-    if (kinds == calendar.SCENARIO).any():
         return False
     watched, priority = np.divmod(entities[kinds == calendar.WATCH], kt.PRIORITIES)
     if (tables.ports["waiting"][watched] >> priority & 1).any():

@@ -39,7 +39,7 @@ def check_buffers(
             pfc is not None
             and pfc.headroom is not None
             and pfc.xoff + pfc.headroom < frame
-            and (pfc.shared is None)
+            and pfc.shared is None
         ):
             places: list[Place] = [
                 ("sites", name, "fabric", "pfc", key) for key in ("headroom", "xoff")
