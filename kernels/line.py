@@ -20,22 +20,20 @@ def put_on_line(run, port, i):
 
     Where it was another way not long ago, a longer one, what is still on that is not overtaken.
     """
+    line = get_line(run, np.int64(port.line))
     packet = get_packet(run, i)
+    line_ps = packet.size_bytes * port.ps_per_byte
+    packet.arrival_ps = max(packet.arrival_ps, line.last_ps + line_ps)
     if not packet.flags & LOST:
-        after_last_ps = port.last_arrival_ps + packet.size_bytes * port.ps_per_byte
-        on_this_way_ps = get_line(run, np.int64(port.line)).last_ps
-        packet.arrival_ps = max(packet.arrival_ps, after_last_ps, on_this_way_ps)
+        packet.arrival_ps = max(packet.arrival_ps, port.last_arrival_ps + line_ps)
         port.last_arrival_ps = packet.arrival_ps
-    put_on_way(run, np.int64(port.line), i)
+    line.last_ps = packet.arrival_ps
+    put_on_way(run, line, i)
 
 
 @jit_inlined
-def put_on_way(run, line_index, i):
-    """Move packet i from the pool to a line, where none arrives before the one before it."""
-    line = get_line(run, line_index)
-    packet = get_packet(run, i)
-    packet.arrival_ps = max(packet.arrival_ps, line.last_ps)
-    line.last_ps = packet.arrival_ps
+def put_on_way(run, line, i):
+    """Move packet i from the pool to a line, where it arrives after the one before it."""
     copy_packet(get_packet(run, i), get_on_line(line, line.sent))
     line.sent += 1
     give_back(run, i)

@@ -6,7 +6,7 @@ on. A pause lasts `pause_ps` (quanta of 512 bit times) and is refreshed while it
 
 import numpy as np
 
-from .access import get_errors, get_lane, get_packet, get_port
+from .access import get_errors, get_lane, get_line, get_packet, get_port
 from .calendar import REFRESH, WATCH, push
 from .errors import is_down
 from .jit import jit, jit_apart, jit_inlined
@@ -85,7 +85,7 @@ def send_on_control_channel(run, p):
     port.tx_pause += 1
     record(run, run.now_ps, p, i, 0)
     announce_refresh(run, p, i, run.now_ps)
-    put_on_way(run, np.int64(channel.line), i)
+    put_on_way(run, get_line(run, np.int64(channel.line)), i)
 
 
 @jit_inlined

@@ -13,7 +13,7 @@ def arrival_ps(twin: Twin, port: Port, departure_ps: int, line_ps: int, is_lost:
     if port.line == NOWHERE:
         return departure_ps + port.delay_ps
     way = twin.ways[port.line]
-    arrival = max(departure_ps + port.delay_ps, way.last_ps)
+    arrival = max(departure_ps + port.delay_ps, way.last_ps + line_ps)
     if not is_lost:
         arrival = max(arrival, port.last_arrival_ps + line_ps)
         port.last_arrival_ps = arrival
