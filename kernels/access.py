@@ -245,6 +245,8 @@ get_pool = _row_maker("pools", tables.pool)
 get_own_port = _loader("own_ports")
 get_own_flow = _loader("own_flows")
 get_own_line = _loader("own_lines")
+get_own_requester = _loader("own_requesters")
+get_own_responder = _loader("own_responders")
 get_path_port = _loader("paths")
 get_successor = _loader("successors")
 get_acked, set_acked = _loader("acked"), _storer("acked")
@@ -253,11 +255,47 @@ get_mark, set_mark = _loader("marks"), _storer("marks")
 get_agenda_ps = _loader("agenda_ps")
 get_agenda_operation = _loader("agenda_operation")
 
+get_block = _row_maker("blocks", tables.block)
+get_delta = _row_maker("deltas", tables.delta)
+get_pending = _row_maker("pending", tables.event)
+get_standing = _row_maker("standing", tables.standing)
+get_motion = _loader("motions")
+get_data_shift, set_data_shift = _loader("data_shifts"), _storer("data_shifts")
+get_ack_shift, set_ack_shift = _loader("ack_shifts"), _storer("ack_shifts")
+
 copy_packet = _copier(tables.packet)
 _packet_at = _row_at(tables.packet)
+_port_at = _row_at(tables.port)
+_errors_at = _row_at(tables.errors)
+_requester_at = _row_at(tables.requester)
+_responder_at = _row_at(tables.responder)
 
 
 @jit
 def get_on_line(line, number):
     """Return the packet that was the `number`-th to be put on a line."""
     return _packet_at(line.ring_at, number & (line.ring_count - 1))
+
+
+@jit
+def imaged_port(run, place):
+    """Return the row of the image that is of a group's own port."""
+    return _port_at(run.image_at, place)
+
+
+@jit
+def imaged_errors(run, place):
+    """Return the row of the image that is of the errors of a group's own port."""
+    return _errors_at(run.image_at + 8 * run.image_errors, place)
+
+
+@jit
+def imaged_requester(run, place):
+    """Return the row of the image that is of a queue pair that sends from a group."""
+    return _requester_at(run.image_at + 8 * run.image_requesters, place)
+
+
+@jit
+def imaged_responder(run, place):
+    """Return the row of the image that is of a queue pair that receives in a group."""
+    return _responder_at(run.image_at + 8 * run.image_responders, place)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .access import get_flow, get_lane, get_own_flow, get_own_port, get_port, load, store
 from .bits import highest_bit
+from .cycle_peaks import note_peak
 from .jit import entry, jit
 from .pfc import open_pause
 from .serve import has_ended_quietly, settle
@@ -86,13 +87,16 @@ def _store_flows(run):
 
 @jit
 def _store_ports(run, end_ps):
+    run.bins_stored += 1
     for place in range(run.own_ports_count):
         p = get_own_port(run, place)
         port = get_port(run, p)
         at = run.bin * run.ports_count + p
+        note_peak(port)
         largest = max(load(run.queue_bins_at, at), port.bin_max_queued_bytes)
         store(run.queue_bins_at, at, largest)
         settle(run, p, end_ps)
+        port.peak_bytes = port.queued_bytes
         port.bin_max_queued_bytes = port.queued_bytes
         sent_bytes = port.tx_bytes - port.binned_tx_bytes
         if sent_bytes > 0:

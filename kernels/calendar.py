@@ -57,17 +57,18 @@ def push_arrival(run, sender, packet, i):
         kind = PFC_ARRIVAL
     else:
         near.egress = get_path_port(run, packet.at + 1)
-    _push_near(run, packet.arrival_ps, (kind << KIND_SHIFT) | sender, 2 * p)
+    push_near(run, packet.arrival_ps, (kind << KIND_SHIFT) | sender, 2 * p)
 
 
 @jit_inlined
 def push_service(run, time_ps, p):
     """Add the service of port p."""
-    _push_near(run, time_ps, (SERVICE << KIND_SHIFT) | p, 2 * p + 1)
+    push_near(run, time_ps, (SERVICE << KIND_SHIFT) | p, 2 * p + 1)
 
 
 @jit
-def _push_near(run, time_ps, key, place):
+def push_near(run, time_ps, key, place):
+    """Add an event of a place of the table `near`, whose other fields are set."""
     if not _join_bucket(run, time_ps, key, place):
         push_heap(run, time_ps, key)
 

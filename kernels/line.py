@@ -13,6 +13,8 @@ from .jit import jit, jit_inlined
 from .packets import give_back, take_any
 from .tables import LOST, NOWHERE
 
+KEPT_SHARE = 4  # a quarter of a ring keeps what has been taken, for kernels/cycle.py to look at
+
 
 @jit_inlined
 def put_on_line(run, port, i):
@@ -58,7 +60,7 @@ def take_from_line(run, line_index):
 def hand_over(run, line):
     """Let the receiver know of all that was sent. `run` is the receiver's."""
     line.visible = line.sent
-    line.freed = line.received
+    line.freed = freed_of(line)
     announce(run, line)
 
 
@@ -81,12 +83,23 @@ def announce_lines(run, g):
 
 
 @jit
+def freed_of(line):
+    """Return how many of the packets that were ever put on a line may be written over."""
+    return max(0, line.received - line.ring_count // KEPT_SHARE)
+
+
+@jit
+def room_on(line):
+    """Return how many packets can be sent before a line is full."""
+    # Of another group's hand it is known only what it had taken at the last meeting.
+    freed = freed_of(line) if line.is_inside else line.freed
+    return line.ring_count - (line.sent - freed)
+
+
+@jit
 def room_on_lines(run):
     """Return how many packets can be sent before a line that leaves from the group is full."""
     room = run.packets_count
     for place in range(run.own_lines_count):
-        line = get_line(run, get_own_line(run, place))
-        # Of another group's hand it is known only what it had taken at the last meeting.
-        freed = line.received if line.is_inside else line.freed
-        room = min(room, line.ring_count - (line.sent - freed))
+        room = min(room, room_on(get_line(run, get_own_line(run, place))))
     return room

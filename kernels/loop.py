@@ -23,6 +23,8 @@ from .calendar import (
     push_service,
 )
 from .changes import happen
+from .cycle import look_back
+from .cycle_anchor import choose_anchor
 from .heap import pop_heap
 from .jit import entry, jit, jit_in_place
 from .line import announce_lines, room_on_lines
@@ -77,7 +79,13 @@ def advance(runs, g, until_ps, until_key, most_events):
             if drop_dead_timers(run):
                 continue  # it may have been one of them
             close_bins(run, first_ps)
-        run.events += handle_events(run, min(end_ps, run.bin_end_ps - 1), room)
+        last_ps = min(end_ps, run.bin_end_ps - 1)
+        run.events += handle_events(run, last_ps, room)
+        if run.is_exact:
+            continue
+        choose_anchor(run)
+        if run.anchored and not run.stepping:
+            look_back(run, g, last_ps)
 
 
 @jit
@@ -179,6 +187,8 @@ def handle_events(run, until_ps, most):
             if kind == PACKET_ARRIVAL:
                 entity = np.int64(get_port(run, entity).peer)
             run.last_key = (kind << KIND_SHIFT) | entity
+            return handled + 1
+        if run.anchored:
             return handled + 1
     return most
 

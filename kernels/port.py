@@ -117,9 +117,7 @@ def count_stored(run, p, i):
     get_lane(run, p * PRIORITIES + packet.priority).queued_bytes += stored
     queued_bytes = port.queued_bytes + stored
     port.queued_bytes = queued_bytes
-    if queued_bytes > port.bin_max_queued_bytes:
-        port.bin_max_queued_bytes = queued_bytes
-        port.max_queued_bytes = max(port.max_queued_bytes, queued_bytes)
+    port.peak_bytes = max(port.peak_bytes, queued_bytes)
 
 
 @jit_inlined

@@ -6,6 +6,7 @@ What is made of ACKs, NAKs and timers is in kernels/recovery.py (docs/protocol.m
 import numpy as np
 
 from .access import get_flow, get_lane, get_operation, get_packet, get_port, get_requester
+from .cycle_anchor import pass_anchor
 from .jit import jit, jit_apart, jit_inlined
 from .link import start_frame
 from .packets import take
@@ -121,6 +122,7 @@ def send_data(run, q, now_ps):
     else:
         i = make_next(run, q, now_ps)
     qp.tx_packets += 1
+    pass_anchor(run, q, get_packet(run, i))
     departure = start_frame(run, np.int64(qp.sender_port), i, now_ps)
     if first_outstanding:
         qp.moved_ps = now_ps

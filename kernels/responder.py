@@ -9,6 +9,7 @@ import numpy as np
 
 from .access import get_flow, get_operation, get_packet, get_requester, get_responder
 from .completions import operation_delivered
+from .cycle_anchor import pass_anchor
 from .jit import jit, jit_apart, jit_inlined
 from .packets import take
 from .port import count_stored, enter_egress, wait_in_egress
@@ -33,6 +34,7 @@ def receive_data(run, q, i, now_ps):
     qp = get_responder(run, q)
     packet = get_packet(run, i)
     qp.rx_packets += 1
+    pass_anchor(run, q, packet)
     if packet.flags & ECN_MARKED:
         report_congestion(run, q, now_ps)
     ahead = (packet.psn - qp.expected) % PSN_MODULUS

@@ -85,8 +85,7 @@ port = _record(
     [
         ("busy_until_ps", "i8"),  # end of the last frame, NOWHERE when that has been dealt with
         ("queued_bytes", "i8"),  # stored for this egress, frame in service included
-        ("max_queued_bytes", "i8"),
-        ("bin_max_queued_bytes", "i8"),  # since the current time bin began
+        ("peak_bytes", "i8"),  # the largest that this was, since it was last noted as below
         ("service_pending", "i2"),  # 1: a service event is pending
         ("waiting", "i2"),  # bit c: lane c has something to send
         ("paused", "i2"),  # bit c: pause_until_ps of lane c may lie ahead
@@ -123,6 +122,9 @@ port = _record(
         ("tx_pause", "i8"),  # PFC frames
         ("paused_ps", "i8"),  # closed pauses, summed over priorities
         ("binned_pause_ps", "i8"),  # pauses already in the bins
+        ("max_queued_bytes", "i8"),
+        ("bin_max_queued_bytes", "i8"),  # since the current time bin began
+        ("cycle_peak_bytes", "i8"),  # in one period of what goes on now (kernels/cycle.py)
     ],
 )
 
@@ -528,10 +530,16 @@ SHARED_TABLES = (
     *("ports", "errors", "lanes", "lines", "requesters", "responders", "operations"),
     *("rates", "acked", "held", "error_changes", "spells", "changes", "pools"),
     *("flows", "paths", "successors", "goodput_bins", "queue_bins", "pause_bins", "sent_bins"),
+    "motions",
+)
+CYCLE_TABLES = (
+    *("own_requesters", "own_responders", "blocks", "image", "deltas", "pending", "standing"),
+    *("data_shifts", "ack_shifts"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
     *("probes", "log", "stalls", "own_ports", "own_flows", "own_lines"),
+    *CYCLE_TABLES,
 )
 TABLE_NAMES = SHARED_TABLES + GROUP_TABLES
 run = _record(
@@ -567,8 +575,78 @@ run = _record(
         ("bin", "i8"),
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
+        ("bins_stored", "i8"),  # how often the current bin was written
+    ]
+    + [
+        # state: of kernels/cycle.py
+        ("is_exact", "i8"),  # 1: no cycles: every event is handled
+        ("least_jump", "i8"),  # events that a jump must save
+        ("last_pair", "i8"),  # queue pair of the last data packet that a host sent or received
+        ("anchor", "i8"),  # the queue pair whose packets are waited for, or NOWHERE
+        ("anchored", "i8"),  # 1: one of them has just been sent or received
+        ("since_end", "i8"),  # data packets of the anchor since one that ended a message
+        ("anchor_events", "i8"),  # `events` when a packet of the anchor was last seen
+        ("credit", "i8"),  # words that may be compared or copied
+        ("credit_events", "i8"),  # `events` when that was last earned
+        ("tries", "i8"),  # since the image was taken
+        ("patience", "i8"),  # so many, then another image is taken
+        ("cycle_known", "i8"),  # 1: cycle_peak_bytes of the ports are those of the image's cycle
+        ("period_ps", "i8"),
+        ("most_periods", "i8"),  # that may follow
+        ("latest_ps", "i8"),  # no event after this may be left out
+        ("deltas_size", "i8"),
+        ("pending_size", "i8"),
+        ("standing_size", "i8"),
+        # where in the image is what, in words
+        ("image_errors", "i8"),
+        ("image_requesters", "i8"),
+        ("image_responders", "i8"),
+        ("image_lines", "i8"),
+        ("image_flows", "i8"),
+        ("image_operations", "i8"),
+        # what else is of the image
+        ("image_ps", "i8"),  # when it was taken, NOWHERE if there is none
+        ("image_events", "i8"),
+        ("image_log_size", "i8"),
+        ("image_stalls_size", "i8"),
+        ("image_operations_left", "i8"),
+        ("image_agenda_next", "i8"),
+        ("image_port_to_serve", "i8"),
+        ("image_bins_stored", "i8"),
+        ("image_pending_size", "i8"),
+        ("image_standing_size", "i8"),
+        # what came of it
+        ("jumps", "i8"),
+        ("jumped_events", "i8"),
+        ("jumped_hops", "i8"),
     ],
     line_bytes=PAGE_BYTES,
+)
+
+# Rows that are compared with an image word by word (kernels/cycle_image.py).
+block = np.dtype(
+    [
+        ("at", "i8"),  # the address of the first
+        ("words", "i8"),  # of all
+        ("row_words", "i8"),
+        ("motions_at", "i8"),  # of `motions`: how each word of a row moves
+        ("table", "i8"),  # of `IMAGED_TABLES`
+        ("first", "i8"),  # row
+    ]
+)
+IMAGED_TABLES = ("ports", "errors", "requesters", "responders", "rates", "lanes", "pools")
+delta = np.dtype([("at", "i8"), ("value", "i8")])  # what a word at an address grows by in a period
+
+# A packet that stands in a FIFO or is on a cable, wherever it lies.
+standing = np.dtype(
+    [
+        ("queue_pair", "i4"),
+        ("psn", "i4"),
+        ("at", "i4"),
+        ("about", "i4"),
+        ("arrival_ps", "i8"),  # on a cable; 0 in a FIFO
+        ("shape", "i8"),  # size, payload, kind, priority and flags
+    ]
 )
 
 # One row of the per-packet probe. A departure is a last bit out, an arrival a last bit in.
@@ -603,6 +681,15 @@ class Group(NamedTuple):
     own_ports: Any  # int64, the ports of its sites
     own_flows: Any  # int64, the flows that end there
     own_lines: Any  # int64, the lines that leave from there
+    own_requesters: Any  # int64, the queue pairs that send from there
+    own_responders: Any  # int64, and those that receive there
+    blocks: Any  # of all that an image holds of them
+    image: Any  # int64
+    deltas: Any
+    pending: Any  # event, those pending by key; from the middle on, those of the image
+    standing: Any  # likewise
+    data_shifts: Any  # (Q,), by how much the PSNs of a queue pair's data move in a period
+    ack_shifts: Any  # (Q,), and those of its ACKs and NAKs
 
 
 class Tables(NamedTuple):
@@ -632,6 +719,7 @@ class Tables(NamedTuple):
     queue_bins: Any  # int64 largest queue in bytes, (P, bins)
     pause_bins: Any  # int64 paused ps summed over priorities, (P, bins)
     sent_bins: Any  # int64 bytes of line time sent, (P, bins)
+    motions: Any  # int64, how each word of a row of `IMAGED_TABLES` moves
 
     def locate(self) -> None:
         """Write into the run's records where the other tables are. They must stay alive."""
@@ -640,6 +728,9 @@ class Tables(NamedTuple):
         for g, group in enumerate(self.groups):
             for name in GROUP_TABLES:
                 self._locate(g, name, getattr(group, name))
+            for block in group.blocks:
+                table = getattr(self, IMAGED_TABLES[block["table"]])
+                block["at"] = table[block["first"] :].ctypes.data
         for line, ring in zip(self.lines, self.rings, strict=True):
             line["ring_at"] = ring.ctypes.data
             line["ring_count"] = len(ring)

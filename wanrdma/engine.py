@@ -22,7 +22,7 @@ from .kernels.probe import ROWS_AN_EVENT
 from .kernels.stall import STALL_ROWS_AN_EVENT
 from .kernels.windows import open_window
 from .standstill import Watch, why_still
-from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, run_table
+from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, freed, run_table
 
 Status = Literal["completed", "stopped", "incomplete"]
 SLICE_EVENTS = 500_000
@@ -59,6 +59,7 @@ def run(
     *,
     probe: bool = False,
     threads: int | None = None,
+    exact_events: bool = False,
 ) -> Outcome:
     """Run to the end, or up to and with `stop_ps` of simulated time, at most 104 days.
 
@@ -66,10 +67,12 @@ def run(
     `on_slice` is called once all is compiled, and then about every 100 ms; it may raise
     KeyboardInterrupt, which ends the run as stopped. With `probe` each packet's departures and
     arrivals are kept. `threads` (default: the cores there are) may work at the same time; it
-    changes no result.
+    changes no result. With `exact_events`, or `probe`, every event is handled, also those of
+    cycles that could be left out (kernels/cycle.py); that changes no result either.
     """
     until_ps = min(kt.LAST_PS, kt.LAST_PS if stop_ps is None else stop_ps)
     network.tables.run["probing"] = probe
+    network.tables.run["is_exact"] = exact_events or probe
     network.tables.locate()
     _load_or_compile(network)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -255,10 +258,11 @@ def _enlarge(network: Network) -> None:
         if run["stalls_size"] + STALL_ROWS_AN_EVENT > len(group.stalls):
             group = group._replace(stalls=_more_rows(group.stalls))
         tables.groups[g] = group
+    may_go = np.where(tables.lines["is_inside"], freed(tables.lines), tables.lines["freed"])
     for i, line in enumerate(tables.lines):
-        freed = int(line["received"] if line["is_inside"] else line["freed"])
-        if line["sent"] - freed == len(tables.rings[i]):
-            tables.rings[i] = _larger_ring(tables.rings[i], freed)
+        if line["sent"] - may_go[i] == len(tables.rings[i]):
+            tables.rings[i] = _larger_ring(tables.rings[i], int(may_go[i]))
+    tables.run["image_ps"] = kt.NOWHERE  # what lines have kept is not in the larger rings
     tables.locate()
 
 

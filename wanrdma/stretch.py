@@ -18,6 +18,7 @@ from numba.core import config
 from .build.network import Network
 from .kernels import loop
 from .kernels import tables as kt
+from .kernels.line import KEPT_SHARE
 
 STEPS_AHEAD = 1  # of the slowest group
 JIT_OFF = bool(config.DISABLE_JIT)
@@ -29,6 +30,11 @@ def run_table(network: Network) -> Any:
     """Return the record that kernels take; in plain Python its fields must be attributes."""
     run = network.tables.run
     return run.view(np.recarray) if JIT_OFF else run
+
+
+def freed(lines: Any) -> Any:
+    """Return how many of the packets that were ever put on each line may be written over."""
+    return np.maximum(0, lines["received"] - lines["ring_count"] // KEPT_SHARE)
 
 
 class Stretch:
@@ -58,7 +64,7 @@ class Stretch:
         self.codes: set[int] = set()  # why groups came to a halt within a step
         tables = network.tables
         self.handed = tables.lines["sent"].copy()
-        self.taken = tables.lines["received"].copy()
+        self.taken = freed(tables.lines)
         peers = tables.ports["peer"][tables.lines["port"]]
         senders, receivers = (tables.ports["group"][p] for p in (tables.lines["port"], peers))
         self.lines_from = {g: np.flatnonzero(senders == g) for g in groups}
@@ -142,7 +148,7 @@ class Stretch:
     def _end_step(self, g: int, code: int) -> None:
         lines = self.network.tables.lines
         self.handed[self.lines_from[g]] = lines["sent"][self.lines_from[g]]
-        self.taken[self.lines_to[g]] = lines["received"][self.lines_to[g]]
+        self.taken[self.lines_to[g]] = freed(lines)[self.lines_to[g]]
         self.at_work.pop(g, None)
         if code in UNFINISHED:
             self.codes.add(code)

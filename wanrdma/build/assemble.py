@@ -7,6 +7,7 @@ import numpy as np
 
 from ..kernels import tables as kt
 from ..kernels.calendar import KIND_SHIFT, OPERATION, SCENARIO
+from . import cycles
 from .network import Network
 from .topology import Port, Topology
 from .work import Operation, WorkPlan
@@ -82,7 +83,9 @@ def assemble(
         queue_bins=np.zeros((bins, len(ports)), np.int64).T,
         pause_bins=np.zeros((bins, len(ports)), np.int64).T,
         sent_bins=np.zeros((bins, len(ports)), np.int64).T,
+        motions=cycles.motions(),
     )
+    cycles.prepare(tables)
     for g, (row, group) in enumerate(zip(run, tables.groups, strict=True)):
         own = np.flatnonzero(change_groups == g)
         first = [(int(changes["time_ps"][k]), SCENARIO << KIND_SHIFT | int(k)) for k in own]
@@ -135,6 +138,7 @@ def _group(
         own_ports=ports,
         own_flows=flows,
         own_lines=lines,
+        **dict.fromkeys(kt.CYCLE_TABLES, np.zeros(0, np.int64)),
     )
 
 

@@ -1,0 +1,122 @@
+"""Cycles: what a group of sites does again and again is done once, and then as often at once.
+
+A transfer that has settled does the same with each message, a little later: every time moves by
+one period, every packet number by as many packets, and nothing else has changed. So an image is
+taken (kernels/cycle_image.py) when a packet of one queue pair, the **anchor**, is sent or
+received, and compared at the next such packets. Where it fits, kernels/cycle_limits.py says how
+many more periods must follow, and kernels/cycle_jump.py does them. Nothing is approximated:
+docs/architecture.md, "Cycles".
+"""
+
+from .access import get_own_port
+from .cycle_image import (
+    list_pending,
+    list_standing,
+    same_account,
+    same_rows,
+    take_image,
+    words_of_image,
+)
+from .cycle_jump import jump
+from .cycle_limits import (
+    at_most,
+    limit_by_what_comes,
+    limit_gaps,
+    limit_lines,
+    limit_pending,
+    limit_ports,
+    limit_requesters,
+    limit_responders,
+    same_standing,
+)
+from .cycle_peaks import note_cycle_peaks, note_peaks
+from .jit import jit, jit_apart
+from .serve import settle
+from .tables import NOWHERE
+
+MOST_PERIODS = 1 << 32
+LONGEST_PATIENCE = 64
+WORDS_AN_EVENT = 4  # to be compared or copied: about a twentieth of the time
+MOST_CREDIT = 16  # images
+
+
+@jit_apart
+def look_back(run, g, end_ps):
+    """Compare group g with its image, and jump if that is found; up to and with a time."""
+    run.anchored = 0
+    earned = (run.events - run.credit_events) * WORDS_AN_EVENT
+    run.credit_events = run.events
+    run.anchor_events = run.events
+    most = MOST_CREDIT * words_of_image(run)
+    run.credit = min(run.credit + earned, most)
+    if run.credit < 0:
+        return
+    settle_all(run)
+    run.credit -= words_of_image(run)
+    if run.image_ps != NOWHERE:
+        if match(run, g, end_ps):
+            if follow(run, g):
+                run.credit = most
+            take_image(run, g)
+            run.tries = 0
+            run.patience = 1
+            return
+        run.tries += 1
+        if run.tries < run.patience:
+            return
+        run.patience = 2 * run.patience if run.patience < LONGEST_PATIENCE else 1
+    run.cycle_known = 0
+    run.tries = 0
+    note_peaks(run)
+    take_image(run, g)
+
+
+@jit
+def settle_all(run):
+    """Settle all frames that have ended quietly: a group has one image and not several."""
+    for place in range(run.own_ports_count):
+        settle(run, get_own_port(run, place), run.now_ps)
+
+
+@jit
+def match(run, g, end_ps):
+    """Tell whether a group does again what it did; `most_periods` of that must follow."""
+    run.period_ps = run.now_ps - run.image_ps
+    run.most_periods = MOST_PERIODS
+    run.latest_ps = end_ps
+    if run.period_ps == 0 or not same_account(run):
+        return False
+    if not (limit_requesters(run) and limit_responders(run, g) and same_rows(run)):
+        return False
+    if not (list_standing(run) and same_standing(run, g)):
+        return False
+    if not (list_pending(run) and limit_pending(run) and limit_gaps(run)):
+        return False
+    if not limit_lines(run, g):
+        return False
+    limit_ports(run)
+    at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)
+    return True
+
+
+@jit
+def follow(run, g):
+    """Jump, if that is worth it; the bins must know the largest queues of a period."""
+    if run.bins_stored == run.image_bins_stored:
+        note_cycle_peaks(run)
+        run.cycle_known = 1
+    note_peaks(run)
+    if not run.cycle_known or not is_worth_it(run):
+        return False
+    limit_by_what_comes(run, g)
+    if run.most_periods == 0 or not is_worth_it(run):
+        return False
+    jump(run, g, run.most_periods)
+    note_peaks(run)
+    return True
+
+
+@jit
+def is_worth_it(run):
+    """Tell whether enough events are saved."""
+    return run.most_periods * (run.events - run.image_events) >= run.least_jump

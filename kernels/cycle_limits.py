@@ -1,0 +1,449 @@
+"""How often what a group has just done may follow again, exactly: the one place that says so.
+
+A period may be repeated as long as every comparison in it comes out as it did. What moves with
+the group as a whole makes no difference; so here is what does not: ends of messages and operations,
+windows, errors to come, times that stand still, and what comes in from other groups.
+docs/architecture.md has the argument.
+"""
+
+import math
+
+import numpy as np
+
+from .access import (
+    get_ack_shift,
+    get_data_shift,
+    get_error_change,
+    get_errors,
+    get_line,
+    get_on_line,
+    get_operation,
+    get_own_port,
+    get_own_requester,
+    get_own_responder,
+    get_pending,
+    get_port,
+    get_requester,
+    get_responder,
+    get_spell,
+    get_standing,
+    imaged_errors,
+    imaged_port,
+    imaged_requester,
+    imaged_responder,
+    set_ack_shift,
+    set_data_shift,
+)
+from .cycle_image import (
+    LAST_PS,
+    LINE_WORDS,
+    RECEIVED,
+    SENT,
+    image_word,
+    receives_from,
+    sends_on,
+    shape_of,
+)
+from .jit import jit
+from .line import KEPT_SHARE, room_on
+from .tables import (
+    ACK,
+    CODEWORDS,
+    DATA,
+    GILBERT_ELLIOTT,
+    MAX_OUTSTANDING_PACKETS,
+    NAK,
+    NOWHERE,
+    PFC,
+    PSN_MODULUS,
+)
+
+UNKNOWN = -1  # by how much PSNs move: nothing has told yet
+LONGEST_FRAME_BYTES = 1 << 15
+
+
+@jit
+def at_most(run, periods):
+    """Note that no more than so many periods may follow."""
+    run.most_periods = min(run.most_periods, max(periods, 0))
+
+
+@jit
+def none_from(run, time_ps, frame_ps):
+    """Note that nothing may be left out that happens at a time or later, or lasts until then.
+
+    That is if it was still to come when the image was taken; else it is past, and stays so.
+    frame_ps: how long what happens may last.
+    """
+    if time_ps > run.image_ps:
+        run.latest_ps = min(run.latest_ps, time_ps - frame_ps - 1)
+
+
+# Queue pairs that send
+
+
+@jit
+def limit_requesters(run):
+    """Limit by the queue pairs that send from here; False if one did not go on as before."""
+    for place in range(run.own_requesters_count):
+        q = get_own_requester(run, place)
+        now, then = get_requester(run, q), imaged_requester(run, place)
+        sent, acked = now.next - then.next, now.oldest - then.oldest
+        renewed = now.newest - then.newest
+        set_data_shift(run, q, sent % PSN_MODULUS)
+        set_ack_shift(run, q, acked % PSN_MODULUS)
+        if sent < 0 or acked < 0 or has_met_loss(now, then):
+            return False
+        if now.is_selective and now.resend_end > now.oldest:
+            return False
+        if not limit_messages(run, place, now, then, sent):
+            return False
+        if not limit_acked(run, now, then, acked):
+            return False
+        if not limit_window(run, now, then, sent, acked):
+            return False
+        if not limit_newest(run, now, then, sent, acked, renewed):
+            return False
+    return True
+
+
+@jit
+def has_met_loss(now, then):
+    """Tell whether a queue pair has learnt of a loss in the period."""
+    return (
+        now.packet_seq_err != then.packet_seq_err
+        or now.local_ack_timeout_err != then.local_ack_timeout_err
+    )
+
+
+@jit
+def limit_messages(run, place, now, then, sent):
+    """Limit by where the next packet stands: whole messages were sent, or parts of one."""
+    bytes_sent = now.next_byte - then.next_byte
+    messages = now.next_message - then.next_message
+    packets = now.next_packet - then.next_packet
+    credited = image_word(run, run.image_operations, place)
+    if now.next_operation == NOWHERE:
+        return sent == 0
+    operation = get_operation(run, np.int64(now.next_operation))
+    more_credits = operation.credits - credited
+    if messages == 0 and credited <= now.next_message and more_credits > 0:
+        return False
+    if sent == 0:
+        return bytes_sent == 0 and messages == 0 and packets == 0
+    if packets == 0:
+        if sent != messages * operation.packets_a_message:
+            return False
+        if bytes_sent != messages * operation.message_bytes:
+            return False
+        # The last message may be shorter.
+        at_most(run, (operation.messages - 2 - now.next_message) // messages)
+        if more_credits != messages:
+            if credited <= now.next_message:
+                return False
+            if more_credits < messages:
+                left = credited - now.next_message - 1
+                at_most(run, left // (messages - more_credits))
+        return True
+    if messages != 0 or packets != sent or bytes_sent != packets * now.mtu_bytes:
+        return False
+    if then.next_packet == 0:
+        return False  # the first packet of a message is longer
+    before = now.next_message * operation.message_bytes
+    message_bytes = min(operation.message_bytes, operation.bytes - before)
+    whole_packets = message_bytes // now.mtu_bytes
+    at_most(run, (whole_packets - 2 - now.next_packet) // packets)
+    return True
+
+
+@jit
+def limit_acked(run, now, then, acked):
+    """Limit by the operation, and perhaps the message, that the oldest packet is of."""
+    if acked == 0:
+        return now.oldest_byte == then.oldest_byte
+    operation = get_operation(run, np.int64(now.oldest_operation))
+    place = now.oldest - operation.first_packet
+    at_most(run, (operation.packets - 1 - place) // acked)
+    if acked % operation.packets_a_message == 0:
+        return True
+    message = place // operation.packets_a_message
+    if (then.oldest - operation.first_packet) // operation.packets_a_message != message:
+        return False
+    left = (message + 1) * operation.packets_a_message - 1 - place
+    at_most(run, left // acked)
+    return True
+
+
+@jit
+def limit_window(run, now, then, sent, acked):
+    """Limit by the window: if it fills the sender may come to a halt, if it empties go on."""
+    bytes_sent = now.next_byte - then.next_byte
+    bytes_acked = now.oldest_byte - then.oldest_byte
+    if sent == acked:
+        return bytes_sent == bytes_acked
+    most_bytes = now.next_byte + 2 * now.mtu_bytes - then.oldest_byte
+    if sent > acked:
+        if now.is_slow or bytes_sent <= bytes_acked:
+            return False
+        at_most(run, (now.window_bytes - most_bytes) // (bytes_sent - bytes_acked))
+        most_packets = np.int64(MAX_OUTSTANDING_PACKETS)
+        if now.is_selective:
+            most_packets = min(most_packets, now.reorder_packets)
+        left = most_packets - 2 - (now.next - then.oldest)
+        at_most(run, left // (sent - acked))
+        return True
+    has_no_more = sent == 0 and now.next >= now.posted
+    at_most(run, (then.next - now.oldest - 1) // (acked - sent))
+    return has_no_more or most_bytes <= now.window_bytes
+
+
+@jit
+def limit_newest(run, now, then, sent, acked, renewed):
+    """Limit by how much is outstanding, and by what is being sent again."""
+    if renewed != sent:
+        if renewed != 0 or now.next >= now.newest:
+            return False
+        at_most(run, (now.newest - 1 - now.next) // sent)
+    elif sent > 0 and now.next != now.newest:
+        return False
+    if renewed != acked:
+        outstanding = then.newest - now.oldest
+        if outstanding <= 0:
+            return False
+        if renewed < acked:
+            at_most(run, (outstanding - 1) // (acked - renewed))
+    return True
+
+
+# Queue pairs that receive
+
+
+@jit
+def limit_responders(run, g):
+    """Limit by the queue pairs that receive here; False if one did not go on as before."""
+    for place in range(run.own_responders_count):
+        q = get_own_responder(run, place)
+        now, then = get_responder(run, q), imaged_responder(run, place)
+        accepted = now.expected - then.expected
+        if get_port(run, get_requester(run, q).sender_port).group == g:
+            if get_data_shift(run, q) != accepted % PSN_MODULUS:
+                return False
+            if get_ack_shift(run, q) != accepted % PSN_MODULUS:
+                return False
+        else:
+            set_ack_shift(run, q, accepted % PSN_MODULUS)
+            set_data_shift(run, q, accepted % PSN_MODULUS if accepted > 0 else UNKNOWN)
+        if now.held_packets > 0 and now.rx_packets != then.rx_packets:
+            return False
+        if now.nak_again_ps > 0 and now.nak_due_ps == then.nak_due_ps:
+            none_from(run, now.nak_due_ps, 0)
+        if now.cnp_ps > 0 and now.cnp_due_ps == then.cnp_due_ps:
+            none_from(run, now.cnp_due_ps, 0)
+        if now.receive_operation == NOWHERE:
+            continue
+        operation = get_operation(run, np.int64(now.receive_operation))
+        before = image_word(run, run.image_operations + run.own_requesters_count, place)
+        messages = operation.messages_delivered - before
+        if messages > 0:
+            at_most(run, (operation.messages - 1 - operation.messages_delivered) // messages)
+    return True
+
+
+# Packets
+
+
+@jit
+def shift_of(run, kind, q):
+    """Return by how much the PSNs of a queue pair's packets of a kind move in a period."""
+    if kind == DATA:
+        return get_data_shift(run, q)
+    if kind in (ACK, NAK):
+        return get_ack_shift(run, q)
+    return np.int64(0)
+
+
+@jit
+def moves_on(run, g, kind, q, psn, before):
+    """Tell whether a packet is the one of a period before, as far as its PSN goes."""
+    moved = (psn - before) % PSN_MODULUS
+    shift = shift_of(run, kind, q)
+    if shift == UNKNOWN:
+        set_data_shift(run, q, moved)
+        shift = moved
+    if moved != shift:
+        return False
+    if kind != DATA or moved == 0 or get_ack_shift(run, q) != 0:
+        return True
+    if get_port(run, get_requester(run, q).sender_port).group == g:
+        return True
+    # The receiver takes nothing in: it must throw this one away for the same reason.
+    expected = get_responder(run, q).expected
+    return way_off(psn, expected) == way_off(before, expected)
+
+
+@jit
+def way_off(psn, expected):
+    """Return whether a PSN is the expected one (0), ahead of it (1), or behind (2)."""
+    ahead = (psn - expected) % PSN_MODULUS
+    if ahead == 0:
+        return 0
+    return 1 if ahead < PSN_MODULUS // 2 else 2
+
+
+@jit
+def same_standing(run, g):
+    """Tell whether the packets in queues and on cables are those of a period before."""
+    if run.standing_size != run.image_standing_size:
+        return False
+    for k in range(run.standing_size):
+        now, then = get_standing(run, k), get_standing(run, run.standing_count // 2 + k)
+        if now.shape != then.shape or now.at != then.at or now.queue_pair != then.queue_pair:
+            return False
+        moved_ps = now.arrival_ps - then.arrival_ps
+        if now.about != then.about:
+            return False
+        if moved_ps == 0 and now.arrival_ps != 0:
+            if now.psn != then.psn:
+                return False
+        elif moved_ps != run.period_ps and moved_ps != 0:
+            return False
+        elif now.queue_pair == NOWHERE:
+            if now.psn != then.psn:
+                return False
+        elif not moves_on(run, g, kind_of(now.shape), now.queue_pair, now.psn, then.psn):
+            return False
+    return True
+
+
+@jit
+def kind_of(shape):
+    """Return the kind of a packet of this shape."""
+    return shape >> 32 & 0xFF
+
+
+# Time
+
+
+@jit
+def limit_pending(run):
+    """Limit by the events that do not move on; False if there are others than there were."""
+    if run.pending_size != run.image_pending_size:
+        return False
+    for k in range(run.pending_size):
+        now, then = get_pending(run, k), get_pending(run, run.pending_count // 2 + k)
+        if now.key != then.key:
+            return False
+        if now.time_ps == then.time_ps:
+            none_from(run, now.time_ps, 0)
+        elif now.time_ps - then.time_ps != run.period_ps:
+            return False
+    return True
+
+
+@jit
+def limit_ports(run):
+    """Limit by frames longer than the period, and by the errors and breaks to come."""
+    for place in range(run.own_ports_count):
+        port, then = get_port(run, get_own_port(run, place)), imaged_port(run, place)
+        if port.busy_until_ps == then.busy_until_ps:
+            none_from(run, port.busy_until_ps, 0)
+        if port.has_errors and (port.tx_bytes != then.tx_bytes or port.tx_pause != then.tx_pause):
+            limit_errors(run, port)
+
+
+@jit
+def limit_errors(run, port):
+    """Limit by what is to hit the frames that a port sends."""
+    errors = get_errors(run, np.int64(port.way))
+    frame_ps = LONGEST_FRAME_BYTES * port.ps_per_byte
+    for k in range(errors.spell, errors.spell_end):
+        spell = get_spell(run, k)
+        none_from(run, spell.from_ps, frame_ps)
+        none_from(run, spell.to_ps, frame_ps)
+        if spell.from_ps > run.latest_ps:
+            break
+    if errors.change < errors.change_end:
+        none_from(run, get_error_change(run, errors.change).time_ps, 0)
+    if errors.log_survival == -math.inf:
+        return
+    if errors.process == CODEWORDS:
+        if errors.gap < 0:
+            at_most(run, 0)
+        elif errors.gap <= run.latest_ps // errors.block_ps + 1:
+            run.latest_ps = min(run.latest_ps, errors.gap * errors.block_ps - frame_ps)
+        return
+    if errors.process == GILBERT_ELLIOTT:
+        run.latest_ps = min(run.latest_ps, errors.until_ps - frame_ps)
+
+
+@jit
+def limit_gaps(run):
+    """Limit by the good bits or packets that are left before the next bad one."""
+    for place in range(run.own_ports_count):
+        errors, then = get_errors(run, get_own_port(run, place)), imaged_errors(run, place)
+        used = then.gap - errors.gap
+        if used > 0:
+            at_most(run, errors.gap // used)
+        elif used < 0:
+            return False
+    return True
+
+
+# Lines
+
+
+@jit
+def limit_lines(run, g):
+    """Limit by the room on the lines, and by how much of what comes is kept to compare with."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        at = run.image_lines + LINE_WORDS * i
+        if sends_on(run, g, line):
+            sent = line.sent - image_word(run, at, SENT)
+            moved_ps = line.last_ps - image_word(run, at, LAST_PS)
+            if moved_ps != (run.period_ps if sent > 0 else 0):
+                return False
+            if sent > 0:
+                at_most(run, room_on(line) // sent)
+        if receives_from(run, g, line):
+            received = line.received - image_word(run, at, RECEIVED)
+            if received > line.ring_count // KEPT_SHARE:
+                return False
+            if received > 0 and line.received == line.visible and not line.is_inside:
+                at_most(run, 0)
+    return True
+
+
+@jit
+def limit_by_what_comes(run, g):
+    """Limit by how much of what is on the lines to here goes on as in the period."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        if not receives_from(run, g, line):
+            continue
+        received = line.received - image_word(run, run.image_lines + LINE_WORDS * i, RECEIVED)
+        if received == 0:
+            continue
+        most = min(run.most_periods * received + 1, line.visible - line.received)
+        known = 0
+        while known < most and comes_again(run, g, line, line.received + known, received):
+            known += 1
+        if known == line.visible - line.received and line.is_inside:
+            continue
+        # The first one that is left must be known, too: its arrival is announced.
+        at_most(run, (known - 1) // received)
+
+
+@jit
+def comes_again(run, g, line, number, received):
+    """Tell whether a packet on a line is the one of the period before, a period later."""
+    now, before = get_on_line(line, number), get_on_line(line, number - received)
+    if now.arrival_ps - before.arrival_ps != run.period_ps:
+        return False
+    if shape_of(now) != shape_of(before) or now.at != before.at or now.about != before.about:
+        return False
+    if now.queue_pair != before.queue_pair:
+        return False
+    if now.kind >= PFC:
+        return now.psn == before.psn
+    return moves_on(run, g, now.kind, np.int64(now.queue_pair), now.psn, before.psn)
