@@ -30,6 +30,21 @@ def close_bins(run, now_ps):
     run.bin_end_ps = (run.bin + 1) * run.bin_width_ps
 
 
+@jit
+def close_played_bin(run):
+    """Write what a bin gathered that a jump goes over (kernels/cycle_tape.py), and move on."""
+    run.bins_stored += 1
+    _store_flows(run)
+    for place in range(run.own_ports_count):
+        p = get_own_port(run, place)
+        port = get_port(run, p)
+        _store_queue_and_sent(run, port, run.bin * run.ports_count + p, port.border_bytes)
+    if run.bin + 1 == run.bins:
+        _fold(run)
+    run.bin += 1
+    run.bin_end_ps = (run.bin + 1) * run.bin_width_ps
+
+
 @entry
 def store_partial_bin(runs, before_ps):
     """Write what the current bin gathered so far, up to the clock. May be done repeatedly.
@@ -92,16 +107,8 @@ def _store_ports(run, end_ps):
         p = get_own_port(run, place)
         port = get_port(run, p)
         at = run.bin * run.ports_count + p
-        note_peak(port)
-        largest = max(load(run.queue_bins_at, at), port.bin_max_queued_bytes)
-        store(run.queue_bins_at, at, largest)
         settle(run, p, end_ps)
-        port.peak_bytes = port.queued_bytes
-        port.bin_max_queued_bytes = port.queued_bytes
-        sent_bytes = port.tx_bytes - port.binned_tx_bytes
-        if sent_bytes > 0:
-            _add(run.sent_bins_at, at, sent_bytes)
-            port.binned_tx_bytes = port.tx_bytes
+        _store_queue_and_sent(run, port, at, port.queued_bytes)
         if port.rx_pause > 0:
             total = port.paused_ps
             paused = port.paused
@@ -111,6 +118,20 @@ def _store_ports(run, end_ps):
                 total += open_pause(get_lane(run, p * PRIORITIES + priority), end_ps)
             _add(run.pause_bins_at, at, total - port.binned_pause_ps)
             port.binned_pause_ps = total
+
+
+@jit
+def _store_queue_and_sent(run, port, at, queued_bytes):
+    """Write the largest queue of a bin, and what was sent; the next one begins with a queue."""
+    note_peak(port)
+    largest = max(load(run.queue_bins_at, at), port.bin_max_queued_bytes)
+    store(run.queue_bins_at, at, largest)
+    port.peak_bytes = queued_bytes
+    port.bin_max_queued_bytes = queued_bytes
+    sent_bytes = port.tx_bytes - port.binned_tx_bytes
+    if sent_bytes > 0:
+        _add(run.sent_bins_at, at, sent_bytes)
+        port.binned_tx_bytes = port.tx_bytes
 
 
 @jit

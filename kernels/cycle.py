@@ -30,6 +30,7 @@ from .cycle_limits import (
     same_standing,
 )
 from .cycle_peaks import note_cycle_peaks, note_peaks
+from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
 from .serve import settle
 from .tables import NOWHERE
@@ -55,16 +56,22 @@ def look_back(run, g, end_ps):
     run.credit -= words_of_image(run)
     if run.image_ps != NOWHERE:
         if match(run, g, end_ps):
+            end_tape(run)
+            note_cycle(run)
             if follow(run, g):
                 run.credit = most
             take_image(run, g)
             run.tries = 0
             run.patience = 1
+            if run.tape_period_ps == 0:
+                start_tape(run)
             return
         run.tries += 1
         if run.tries < run.patience:
             return
         run.patience = 2 * run.patience if run.patience < LONGEST_PATIENCE else 1
+    run.taping = 0
+    run.tape_period_ps = 0
     run.cycle_known = 0
     run.tries = 0
     note_peaks(run)
@@ -95,18 +102,27 @@ def match(run, g, end_ps):
     if not limit_lines(run, g):
         return False
     limit_ports(run)
-    at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)
     return True
 
 
 @jit
-def follow(run, g):
-    """Jump, if that is worth it; the bins must know the largest queues of a period."""
-    if run.bins_stored == run.image_bins_stored:
+def note_cycle(run):
+    """Take the largest queues since the image for those of the cycle, if no bin ended since."""
+    if not run.cycle_known and run.bins_stored == run.image_bins_stored:
         note_cycle_peaks(run)
         run.cycle_known = 1
     note_peaks(run)
-    if not run.cycle_known or not is_worth_it(run):
+
+
+@jit
+def follow(run, g):
+    """Jump, if that is worth it; False if not."""
+    if not run.cycle_known:
+        return False
+    if run.tape_period_ps != run.period_ps:
+        run.latest_ps = min(run.latest_ps, run.bin_end_ps - 1)
+    at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)
+    if not is_worth_it(run):
         return False
     limit_by_what_comes(run, g)
     if run.most_periods == 0 or not is_worth_it(run):

@@ -20,12 +20,19 @@ _PORT = {
         "error_told_ps",
     ),
     COUNT: (
-        *("tx_packets", "tx_bytes", "rx_packets", "rx_crc_errors", "lost_pause"),
+        *("tx_packets", "rx_packets", "rx_crc_errors", "lost_pause"),
         *("lost_notices", "lost_on_line", "rx_pause", "tx_pause", "paused_ps"),
     ),
     FREE: (
         *("peak_bytes", "bin_max_queued_bytes", "max_queued_bytes", "cycle_peak_bytes"),
-        *("binned_tx_bytes", "binned_pause_ps", "flight_head", "flight_tail"),
+        *(
+            "border_bytes",
+            "tx_bytes",
+            "binned_tx_bytes",
+            "binned_pause_ps",
+            "flight_head",
+            "flight_tail",
+        ),
     ),
 }
 _ERRORS = {CLOCK: ("until_ps",), NUMBER: ("gap",)}

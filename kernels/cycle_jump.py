@@ -31,7 +31,6 @@ from .access import (
 from .bits import lowest_bit
 from .calendar import ENTITY_MASK, KIND_SHIFT, PACKET_ARRIVAL, SCENARIO, SERVICE, push_near
 from .cycle_image import (
-    DELIVERED_BYTES,
     FLOW_WORDS,
     LAST_DELIVERY_PS,
     LINE_WORDS,
@@ -43,6 +42,7 @@ from .cycle_image import (
     sends_on,
 )
 from .cycle_limits import UNKNOWN, shift_of
+from .cycle_tape import delivered_in_period, play_periods
 from .heap import push_heap
 from .jit import jit, jit_apart
 from .tables import NEVER_PS, NOWHERE, PFC, PRIORITIES, PSN_MODULUS, WORD_BITS
@@ -53,6 +53,7 @@ def jump(run, g, periods):
     """Go on by a number of periods. What `match` found must be at hand."""
     by_ps = periods * run.period_ps
     hops = sent_packets(run)
+    play_periods(run, periods)
     move_operations(run, periods)
     move_flows(run, periods, by_ps)
     for k in range(run.deltas_size):
@@ -63,9 +64,6 @@ def jump(run, g, periods):
     run.now_ps += by_ps
     run.clock_ps += by_ps
     move_pending(run, by_ps)
-    for place in range(run.own_ports_count):
-        port = get_port(run, get_own_port(run, place))
-        port.peak_bytes = max(port.peak_bytes, port.cycle_peak_bytes)
     run.jumps += 1
     run.jumped_events += periods * (run.events - run.image_events)
     run.jumped_hops += sent_packets(run) - hops
@@ -86,9 +84,7 @@ def move_flows(run, periods, by_ps):
     for place in range(run.own_flows_count):
         flow = get_flow(run, get_own_flow(run, place))
         at = run.image_flows + FLOW_WORDS * place
-        more = periods * (flow.delivered_bytes - image_word(run, at, DELIVERED_BYTES))
-        flow.delivered_bytes += more
-        flow.bin_bytes += more
+        flow.delivered_bytes += periods * delivered_in_period(run, place)
         if flow.last_delivery_ps != image_word(run, at, LAST_DELIVERY_PS):
             flow.last_delivery_ps += by_ps
 

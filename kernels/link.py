@@ -4,12 +4,13 @@ import numpy as np
 
 from .access import get_packet, get_port
 from .calendar import push_arrival
+from .cycle_note import tape
 from .errors import what_hits
 from .jit import jit
 from .line import put_on_line
 from .packets import join_flight
 from .probe import record
-from .tables import NOTICE, NOWHERE, PFC
+from .tables import NOTICE, NOWHERE, PFC, SENDS
 
 
 @jit
@@ -27,6 +28,9 @@ def start_frame(run, p, i, now_ps):
     elif packet.kind != NOTICE:
         port.tx_packets += 1
         port.tx_bytes += size
+        if run.taping:
+            left = 0 if port.released_lane == NOWHERE else np.int64(port.released_bytes)
+            tape(run, SENDS, p, size, departure, left)
     port.busy_until_ps = departure
     record(run, departure, p, i, 0)
     if port.line != NOWHERE:

@@ -85,7 +85,7 @@ def advance(runs, g, until_ps, until_key, most_events):
             continue
         choose_anchor(run)
         if run.anchored and not run.stepping:
-            look_back(run, g, last_ps)
+            look_back(run, g, end_ps)
 
 
 @jit

@@ -8,6 +8,7 @@ import numpy as np
 from .access import get_lane, get_packet, get_path_port, get_port
 from .bits import highest_bit
 from .calendar import WAKE, any_before_service, push
+from .cycle_note import tape
 from .jit import jit, jit_inlined
 from .link import start_frame
 from .notice import send_notice
@@ -16,7 +17,7 @@ from .pfc import end_pause_if_over, resume_if_drained, send_pause_frame
 from .pool import is_drained
 from .requester import send_next
 from .serve import announce_end, ask_to_serve, release_buffer
-from .tables import NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
+from .tables import ENTERS, NOWHERE, PREAMBLE_AND_GAP_BYTES, PRIORITIES
 
 
 @jit_inlined
@@ -118,6 +119,8 @@ def count_stored(run, p, i):
     queued_bytes = port.queued_bytes + stored
     port.queued_bytes = queued_bytes
     port.peak_bytes = max(port.peak_bytes, queued_bytes)
+    if run.taping:
+        tape(run, ENTERS, p, stored, NOWHERE, queued_bytes)
 
 
 @jit_inlined

@@ -10,6 +10,7 @@ import numpy as np
 from .access import get_flow, get_operation, get_packet, get_requester, get_responder
 from .completions import operation_delivered
 from .cycle_anchor import pass_anchor
+from .cycle_note import tape
 from .jit import jit, jit_apart, jit_inlined
 from .packets import take
 from .port import count_stored, enter_egress, wait_in_egress
@@ -20,6 +21,7 @@ from .tables import (
     ACK,
     ACK_REQUESTED,
     CNP,
+    DELIVERS,
     ECN_MARKED,
     LAST_OF_MESSAGE,
     NAK,
@@ -152,6 +154,8 @@ def accept(run, q, payload_bytes, flags, now_ps):
         flow = get_flow(run, operation.flow)
         flow.delivered_bytes += payload_bytes
         flow.bin_bytes += payload_bytes
+        if run.taping:
+            tape(run, DELIVERS, np.int64(operation.flow), payload_bytes, NOWHERE, 0)
         flow.last_delivery_ps = now_ps
         if flow.first_delivery_ps == NOWHERE:
             flow.first_delivery_ps = now_ps

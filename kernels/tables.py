@@ -125,6 +125,7 @@ port = _record(
         ("max_queued_bytes", "i8"),
         ("bin_max_queued_bytes", "i8"),  # since the current time bin began
         ("cycle_peak_bytes", "i8"),  # in one period of what goes on now (kernels/cycle.py)
+        ("border_bytes", "i8"),  # queued as a bin ends that a jump goes over
     ],
 )
 
@@ -534,7 +535,7 @@ SHARED_TABLES = (
 )
 CYCLE_TABLES = (
     *("own_requesters", "own_responders", "blocks", "image", "deltas", "pending", "standing"),
-    *("data_shifts", "ack_shifts"),
+    *("data_shifts", "ack_shifts", "tape"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
@@ -591,6 +592,9 @@ run = _record(
         ("tries", "i8"),  # since the image was taken
         ("patience", "i8"),  # so many, then another image is taken
         ("cycle_known", "i8"),  # 1: cycle_peak_bytes of the ports are those of the image's cycle
+        ("taping", "i8"),  # 1: what happens since the image is on the tape
+        ("tape_size", "i8"),
+        ("tape_period_ps", "i8"),  # of the image's cycle, if the tape holds a period of it; or 0
         ("period_ps", "i8"),
         ("most_periods", "i8"),  # that may follow
         ("latest_ps", "i8"),  # no event after this may be left out
@@ -636,6 +640,19 @@ block = np.dtype(
 )
 IMAGED_TABLES = ("ports", "errors", "requesters", "responders", "rates", "lanes", "pools")
 delta = np.dtype([("at", "i8"), ("value", "i8")])  # what a word at an address grows by in a period
+
+# What bins must know of one period of a cycle (kernels/cycle_tape.py).
+ENTERS, SENDS, DELIVERS = range(3)
+taped = np.dtype(
+    [
+        ("kind", "i4"),  # one of these
+        ("entity", "i4"),  # the port; the flow
+        ("after_ps", "i8"),  # the image
+        ("bytes", "i8"),  # stored by the port; line time sent; payload
+        ("end_ps", "i8"),  # SENDS: when it has left, after the image
+        ("level_bytes", "i8"),  # ENTERS: what the port then stores; SENDS: that leaves with it
+    ]
+)
 
 # A packet that stands in a FIFO or is on a cable, wherever it lies.
 standing = np.dtype(
@@ -690,6 +707,7 @@ class Group(NamedTuple):
     standing: Any  # likewise
     data_shifts: Any  # (Q,), by how much the PSNs of a queue pair's data move in a period
     ack_shifts: Any  # (Q,), and those of its ACKs and NAKs
+    tape: Any
 
 
 class Tables(NamedTuple):

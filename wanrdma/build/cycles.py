@@ -10,6 +10,7 @@ from ..kernels.cycle_fields import MOTIONS
 from ..kernels.cycle_image import FLOW_WORDS, LINE_WORDS
 
 MOST_STANDING = 8192  # packets in queues and on cables: with more no image is taken
+TAPE_ROWS = 1 << 14  # of what happens in a period; a longer one is not jumped over bins
 LEAST_JUMP = 256  # events: with less it is not worth it
 
 
@@ -57,6 +58,7 @@ def prepare(tables: kt.Tables) -> None:
             standing=np.zeros(2 * MOST_STANDING, kt.standing),
             data_shifts=np.zeros(len(tables.requesters), np.int64),
             ack_shifts=np.zeros(len(tables.requesters), np.int64),
+            tape=np.zeros(TAPE_ROWS, kt.taped),
         )
 
 
