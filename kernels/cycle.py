@@ -20,15 +20,14 @@ from .cycle_image import (
 from .cycle_jump import jump
 from .cycle_limits import (
     at_most,
-    limit_by_what_comes,
     limit_gaps,
-    limit_lines,
     limit_pending,
     limit_ports,
     limit_requesters,
     limit_responders,
     same_standing,
 )
+from .cycle_lines import limit_by_what_comes, limit_lines
 from .cycle_peaks import note_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart

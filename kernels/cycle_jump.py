@@ -7,14 +7,11 @@ would have put on lines is put there (docs/architecture.md, "Cycles").
 import numpy as np
 
 from .access import (
-    copy_packet,
     get_bucket,
     get_delta,
     get_flow,
     get_lane,
-    get_line,
     get_mark,
-    get_on_line,
     get_operation,
     get_own_flow,
     get_own_port,
@@ -33,19 +30,14 @@ from .calendar import ENTITY_MASK, KIND_SHIFT, PACKET_ARRIVAL, SCENARIO, SERVICE
 from .cycle_image import (
     FLOW_WORDS,
     LAST_DELIVERY_PS,
-    LINE_WORDS,
-    RECEIVED,
-    SENT,
     image_word,
     messages_of,
-    receives_from,
-    sends_on,
 )
-from .cycle_limits import UNKNOWN, shift_of
+from .cycle_lines import move_lines, move_psn
 from .cycle_tape import delivered_in_period, play_periods
 from .heap import push_heap
 from .jit import jit, jit_apart
-from .tables import NEVER_PS, NOWHERE, PFC, PRIORITIES, PSN_MODULUS, WORD_BITS
+from .tables import NEVER_PS, NOWHERE, PFC, PRIORITIES, WORD_BITS
 
 
 @jit_apart
@@ -60,7 +52,7 @@ def jump(run, g, periods):
         delta = get_delta(run, k)
         store(delta.at, 0, load(delta.at, 0) + periods * delta.value)
     move_standing(run, periods, by_ps)
-    move_lines(run, g, periods, by_ps)
+    move_lines(run, g, periods)
     run.now_ps += by_ps
     run.clock_ps += by_ps
     move_pending(run, by_ps)
@@ -104,14 +96,6 @@ def move_operations(run, periods):
 
 
 @jit
-def move_psn(run, packet, periods):
-    """Let a packet be the one of so many periods later."""
-    shift = shift_of(run, np.int64(packet.kind), np.int64(packet.queue_pair))
-    if shift != UNKNOWN:
-        packet.psn = (packet.psn + periods * shift) % PSN_MODULUS
-
-
-@jit
 def move_standing(run, periods, by_ps):
     """Move the packets in queues and on cables, in the order in which they were listed."""
     k = 0
@@ -138,38 +122,6 @@ def move_standing(run, periods, by_ps):
                 move_psn(run, packet, periods)
                 i = np.int64(packet.next)
                 k += 1
-
-
-@jit
-def move_lines(run, g, periods, by_ps):
-    """Put on the lines what would have been, and take off what would have come."""
-    for i in range(run.lines_count):
-        line = get_line(run, i)  # of which another group, if there is one, writes the other fields
-        at = run.image_lines + LINE_WORDS * i
-        received = 0
-        if receives_from(run, g, line):
-            received = line.received - image_word(run, at, RECEIVED)
-        if sends_on(run, g, line):
-            sent = line.sent - image_word(run, at, SENT)
-            for _ in range(periods * sent):
-                repeat_on_line(run, line, sent)
-            if sent > 0:
-                line.last_ps += by_ps
-            if line.is_inside:
-                line.visible = line.sent
-        if received > 0:
-            line.received += periods * received
-
-
-@jit
-def repeat_on_line(run, line, sent):
-    """Put on a line what was put there a period ago, `sent` packets before."""
-    before, packet = get_on_line(line, line.sent - sent), get_on_line(line, line.sent)
-    copy_packet(before, packet)
-    packet.arrival_ps += run.period_ps
-    if packet.kind < PFC:
-        move_psn(run, packet, 1)
-    line.sent += 1
 
 
 @jit

@@ -15,8 +15,6 @@ from .access import (
     get_data_shift,
     get_error_change,
     get_errors,
-    get_line,
-    get_on_line,
     get_operation,
     get_own_port,
     get_own_requester,
@@ -35,17 +33,9 @@ from .access import (
     set_data_shift,
 )
 from .cycle_image import (
-    LAST_PS,
-    LINE_WORDS,
-    RECEIVED,
-    SENT,
     image_word,
-    receives_from,
-    sends_on,
-    shape_of,
 )
 from .jit import jit
-from .line import KEPT_SHARE, room_on
 from .tables import (
     ACK,
     CODEWORDS,
@@ -54,7 +44,6 @@ from .tables import (
     MAX_OUTSTANDING_PACKETS,
     NAK,
     NOWHERE,
-    PFC,
     PSN_MODULUS,
 )
 
@@ -387,63 +376,3 @@ def limit_gaps(run):
         elif used < 0:
             return False
     return True
-
-
-# Lines
-
-
-@jit
-def limit_lines(run, g):
-    """Limit by the room on the lines, and by how much of what comes is kept to compare with."""
-    for i in range(run.lines_count):
-        line = get_line(run, i)
-        at = run.image_lines + LINE_WORDS * i
-        if sends_on(run, g, line):
-            sent = line.sent - image_word(run, at, SENT)
-            moved_ps = line.last_ps - image_word(run, at, LAST_PS)
-            if moved_ps != (run.period_ps if sent > 0 else 0):
-                return False
-            if sent > 0:
-                at_most(run, room_on(line) // sent)
-        if receives_from(run, g, line):
-            received = line.received - image_word(run, at, RECEIVED)
-            if received > line.ring_count // KEPT_SHARE:
-                return False
-            if received > 0 and line.received == line.visible and not line.is_inside:
-                at_most(run, 0)
-    return True
-
-
-@jit
-def limit_by_what_comes(run, g):
-    """Limit by how much of what is on the lines to here goes on as in the period."""
-    for i in range(run.lines_count):
-        line = get_line(run, i)
-        if not receives_from(run, g, line):
-            continue
-        received = line.received - image_word(run, run.image_lines + LINE_WORDS * i, RECEIVED)
-        if received == 0:
-            continue
-        most = min(run.most_periods * received + 1, line.visible - line.received)
-        known = 0
-        while known < most and comes_again(run, g, line, line.received + known, received):
-            known += 1
-        if known == line.visible - line.received and line.is_inside:
-            continue
-        # The first one that is left must be known, too: its arrival is announced.
-        at_most(run, (known - 1) // received)
-
-
-@jit
-def comes_again(run, g, line, number, received):
-    """Tell whether a packet on a line is the one of the period before, a period later."""
-    now, before = get_on_line(line, number), get_on_line(line, number - received)
-    if now.arrival_ps - before.arrival_ps != run.period_ps:
-        return False
-    if shape_of(now) != shape_of(before) or now.at != before.at or now.about != before.about:
-        return False
-    if now.queue_pair != before.queue_pair:
-        return False
-    if now.kind >= PFC:
-        return now.psn == before.psn
-    return moves_on(run, g, now.kind, np.int64(now.queue_pair), now.psn, before.psn)

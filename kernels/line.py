@@ -11,7 +11,8 @@ from .access import copy_packet, get_line, get_on_line, get_own_line, get_packet
 from .calendar import push_arrival
 from .jit import jit, jit_inlined
 from .packets import give_back, take_any
-from .tables import LOST, NOWHERE
+from .tables import LOST, NOWHERE, TRAIN
+from .train import write_out
 
 KEPT_SHARE = 4  # a quarter of a ring keeps what has been taken, for kernels/cycle.py to look at
 
@@ -70,7 +71,10 @@ def announce(run, line):
     if line.announced or line.received == line.visible:
         return
     line.announced = 1
-    push_arrival(run, line.port, get_on_line(line, line.received), NOWHERE)
+    packet = get_on_line(line, line.received)
+    if packet.kind == TRAIN:
+        write_out(line, line.received)
+    push_arrival(run, line.port, packet, NOWHERE)
 
 
 @jit

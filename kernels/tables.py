@@ -23,6 +23,7 @@ CONTROL_FRAME_BYTES = 84  # PFC (IEEE 802.1Qbb) and notices: a 64 B frame, pream
 
 # Kinds of packet. A port's own frames come last: PFC, and the notice of a damaged frame.
 DATA, ACK, NAK, CNP, PFC, NOTICE = range(6)
+TRAIN = 6  # no packet: on a line it stands for many (kernels/train.py)
 
 # Bits of packet.flags.
 LAST_OF_MESSAGE = 1

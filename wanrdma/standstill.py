@@ -89,9 +89,13 @@ def _packets_move(tables: kt.Tables) -> bool:
                 return True
             i = int(packets["next"][i])
     for line, ring in zip(tables.lines, tables.rings, strict=True):
-        numbers = np.arange(line["received"], line["sent"])
-        if (ring["kind"][numbers % len(ring)] < kt.PFC).any():
-            return True
+        number = int(line["received"])
+        while number < line["sent"]:
+            packet = ring[number % len(ring)]
+            if packet["kind"] < kt.PFC:
+                return True
+            # A train is of what its last period is of, and that is written out behind it.
+            number = int(packet["arrival_ps"]) if packet["kind"] == kt.TRAIN else number + 1
     return False
 
 

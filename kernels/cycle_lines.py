@@ -1,0 +1,195 @@
+"""Lines in a cycle: how much of what comes is known to go on; what a jump puts on and takes off.
+
+Of what it has taken off a line the receiver keeps some (kernels/line.py), to compare with.
+"""
+
+import numpy as np
+
+from .access import copy_packet, get_line, get_on_line
+from .cycle_image import (
+    LAST_PS,
+    LINE_WORDS,
+    RECEIVED,
+    SENT,
+    image_word,
+    receives_from,
+    sends_on,
+    shape_of,
+)
+from .cycle_limits import UNKNOWN, at_most, moves_on, shift_of
+from .jit import jit
+from .line import KEPT_SHARE, room_on
+from .tables import PFC, PSN_MODULUS, TRAIN
+from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
+
+
+@jit
+def limit_lines(run, g):
+    """Limit by the room on the lines; False if one was not used as in any other period."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        at = run.image_lines + LINE_WORDS * i
+        if sends_on(run, g, line):
+            sent = line.sent - image_word(run, at, SENT)
+            moved_ps = line.last_ps - image_word(run, at, LAST_PS)
+            if moved_ps != (run.period_ps if sent > 0 else 0):
+                return False
+            if sent > 0:
+                at_most(run, room_on(line) // sent)
+        if receives_from(run, g, line):
+            received = line.received - image_word(run, at, RECEIVED)
+            if not is_kept(line, received):
+                return False
+            if received > 0 and line.received == line.visible and not line.is_inside:
+                at_most(run, 0)
+    return True
+
+
+@jit
+def is_kept(line, packets):
+    """Tell whether a line keeps two periods of so many packets of what has been taken off."""
+    return 2 * packets <= line.ring_count // KEPT_SHARE
+
+
+@jit
+def limit_by_what_comes(run, g):
+    """Limit by how much of what is on the lines to here goes on as in the period."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        if not receives_from(run, g, line):
+            continue
+        received = line.received - image_word(run, run.image_lines + LINE_WORDS * i, RECEIVED)
+        if received == 0:
+            continue
+        on_it = line.visible - line.received
+        known = known_to_come(run, g, line, received, run.most_periods * received + 1)
+        if known < on_it or not line.is_inside:
+            # The first one that is left must be known, too: its arrival is announced.
+            at_most(run, (min(known, on_it) - 1) // received)
+
+
+@jit
+def known_to_come(run, g, line, received, most):
+    """Return how many packets go on as the `received` before them, if not so many or more."""
+    known = 0
+    number = line.received
+    while known < most and number < line.visible:
+        packet = get_on_line(line, number)
+        if packet.kind == TRAIN:
+            if received % distance_of(packet) != 0:
+                break
+            if not all_come_again(run, g, line, number - received, number, received):
+                break
+            number = end_of(packet) + distance_of(packet)  # the last period of it is written
+        elif comes_again(run, g, line, number, received):
+            number += 1
+        else:
+            break
+        known = number - line.received
+    return known
+
+
+@jit
+def all_come_again(run, g, line, first, end, received):
+    """Tell whether packets from one up to an end are those of the period before."""
+    number = first
+    while number < end and comes_again(run, g, line, number, received):
+        number += 1
+    return number == end
+
+
+@jit
+def comes_again(run, g, line, number, received):
+    """Tell whether a packet on a line is the one of the period before, a period later."""
+    now, before = get_on_line(line, number), get_on_line(line, number - received)
+    if now.arrival_ps - before.arrival_ps != run.period_ps:
+        return False
+    if shape_of(now) != shape_of(before) or now.at != before.at or now.about != before.about:
+        return False
+    if now.queue_pair != before.queue_pair:
+        return False
+    if now.kind >= PFC:
+        return now.psn == before.psn
+    return moves_on(run, g, now.kind, np.int64(now.queue_pair), now.psn, before.psn)
+
+
+@jit
+def move_lines(run, g, periods):
+    """Put on the lines what would have been, and take off what would have come."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)  # of which another group, if there is one, writes the other fields
+        at = run.image_lines + LINE_WORDS * i
+        received = 0
+        if receives_from(run, g, line):
+            received = line.received - image_word(run, at, RECEIVED)
+        if sends_on(run, g, line):
+            sent = line.sent - image_word(run, at, SENT)
+            if sent > 0:
+                send_again(run, line, sent, periods)
+            if line.is_inside:
+                line.visible = line.sent
+        if received > 0:
+            take_off(run, line, received, periods)
+
+
+@jit
+def send_again(run, line, sent, periods):
+    """Put on a line so many times what was put there in the last period."""
+    first = line.sent
+    end = first + periods * sent
+    written = end
+    if periods >= LEAST_PERIODS and is_kept(line, sent):
+        written = first + sent
+    for number in range(first, written):
+        write_again(run, line, number, number - sent, 1)
+    if written < end:
+        put_train(line, written, end - sent, sent)
+        for number in range(end - sent, end):
+            write_again(run, line, number, number - (periods - 1) * sent, periods - 1)
+    line.sent = end
+    line.last_ps += periods * run.period_ps
+
+
+@jit
+def write_again(run, line, number, before, periods):
+    """Write a packet that is one of so many periods before."""
+    packet = get_on_line(line, number)
+    copy_packet(get_on_line(line, before), packet)
+    packet.arrival_ps += periods * run.period_ps
+    if packet.kind < PFC:
+        move_psn(run, packet, periods)
+
+
+@jit
+def move_psn(run, packet, periods):
+    """Let a packet be the one of so many periods later."""
+    shift = shift_of(run, np.int64(packet.kind), np.int64(packet.queue_pair))
+    if shift != UNKNOWN:
+        packet.psn = (packet.psn + periods * shift) % PSN_MODULUS
+
+
+@jit
+def take_off(run, line, received, periods):
+    """Take off a line so many times what was taken in the last period.
+
+    What is kept to compare with, and to write out a train by, is written as it would have been.
+    """
+    first = line.received
+    end = first + periods * received
+    number = first
+    while number < end:
+        packet = get_on_line(line, number)
+        if packet.kind == TRAIN:
+            after, distance = end_of(packet), distance_of(packet)
+            if end < after:
+                put_train(line, end, after, distance)
+                break
+            number = after
+        else:
+            number += 1
+    for number in range(max(first, end - 2 * received), end):
+        past = (number - first) // received + 1
+        write_again(run, line, number, number - past * received, past)
+    line.received = end
+    if get_on_line(line, end).kind == TRAIN:
+        write_out(line, end)
