@@ -27,7 +27,7 @@ from .cycle_limits import (
     limit_responders,
     same_standing,
 )
-from .cycle_lines import limit_by_what_comes, limit_lines
+from .cycle_lines import limit_by_room, limit_by_what_comes, limit_lines
 from .cycle_peaks import note_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
@@ -62,7 +62,7 @@ def look_back(run, g, end_ps):
             take_image(run, g)
             run.tries = 0
             run.patience = 1
-            if run.tape_period_ps == 0:
+            if run.tape_period_ps != run.period_ps:
                 start_tape(run)
             return
         run.tries += 1
@@ -124,6 +124,7 @@ def follow(run, g):
     if not is_worth_it(run):
         return False
     limit_by_what_comes(run, g)
+    limit_by_room(run, g)
     if run.most_periods == 0 or not is_worth_it(run):
         return False
     jump(run, g, run.most_periods)

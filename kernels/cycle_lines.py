@@ -25,7 +25,7 @@ from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
 
 @jit
 def limit_lines(run, g):
-    """Limit by the room on the lines; False if one was not used as in any other period."""
+    """Limit by what has come so far; False if a line was not used as in any other period."""
     for i in range(run.lines_count):
         line = get_line(run, i)
         at = run.image_lines + LINE_WORDS * i
@@ -34,8 +34,6 @@ def limit_lines(run, g):
             moved_ps = line.last_ps - image_word(run, at, LAST_PS)
             if moved_ps != (run.period_ps if sent > 0 else 0):
                 return False
-            if sent > 0:
-                at_most(run, room_on(line) // sent)
         if receives_from(run, g, line):
             received = line.received - image_word(run, at, RECEIVED)
             if not is_kept(line, received):
@@ -43,6 +41,20 @@ def limit_lines(run, g):
             if received > 0 and line.received == line.visible and not line.is_inside:
                 at_most(run, 0)
     return True
+
+
+@jit
+def limit_by_room(run, g):
+    """Limit by the room on the lines, and say where it is much too small."""
+    wanted = run.most_periods
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        if sends_on(run, g, line):
+            sent = line.sent - image_word(run, run.image_lines + LINE_WORDS * i, SENT)
+            if sent > 0 and room_on(line) < wanted * sent:
+                at_most(run, room_on(line) // sent)
+                line.is_short = 1
+                run.lines_short = 1
 
 
 @jit

@@ -86,6 +86,9 @@ def advance(runs, g, until_ps, until_key, most_events):
         choose_anchor(run)
         if run.anchored and not run.stepping:
             look_back(run, g, end_ps)
+            if run.lines_short:
+                run.lines_short = 0
+                return LINES_SHORT
 
 
 @jit

@@ -267,6 +267,7 @@ line = _record(
         ("sent", "i8"),  # packets ever put on it
         ("freed", "i8"),  # of these, those that had left it when the two last met
         ("last_ps", "i8"),  # when the last one arrives
+        ("is_short", "i8"),  # 1: a larger ring would let a cycle be jumped over in one
     ],
     [
         ("received", "i8"),  # packets that have left it
@@ -598,6 +599,7 @@ run = _record(
         ("tape_period_ps", "i8"),  # of the image's cycle, if the tape holds a period of it; or 0
         ("period_ps", "i8"),
         ("most_periods", "i8"),  # that may follow
+        ("lines_short", "i8"),  # 1: some line is
         ("latest_ps", "i8"),  # no event after this may be left out
         ("deltas_size", "i8"),
         ("pending_size", "i8"),

@@ -22,7 +22,7 @@ from .kernels.probe import ROWS_AN_EVENT
 from .kernels.stall import STALL_ROWS_AN_EVENT
 from .kernels.windows import open_window
 from .standstill import Watch, why_still
-from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, freed, run_table
+from .stretch import JIT_OFF, SHORT, STEPS_AHEAD, Stretch, advance, freed, run_table
 
 Status = Literal["completed", "stopped", "incomplete"]
 SLICE_EVENTS = 500_000
@@ -209,6 +209,10 @@ class _Windows:
         self.network.tables.run["others_left"][list(groups)] = others_left
         # With one group a slice may end at any event.
         most_events = SLICE_EVENTS if self.is_alone else ALL_EVENTS
+        if len(ends_ps) == 1 and not self._is_worth_threads():
+            for g in groups:
+                self._advance_one(g, ends_ps[0], end_key, most_events)
+            return
         stretch = Stretch(self.network, groups, ends_ps, most_events, end_key, SLICE_S)
         while not stretch.is_done():
             codes = stretch.go_on(self.pool, self.threads if self._is_worth_threads() else 1)
@@ -216,6 +220,19 @@ class _Windows:
                 _enlarge(self.network)
             if loop.SLICE_DONE in codes:
                 self._look_up()
+
+    def _advance_one(self, g: int, end_ps: int, end_key: int, most_events: int) -> None:
+        """Advance a group to a time, the others being idle."""
+        table = run_table(self.network)
+        while True:
+            code = advance(table, g, end_ps, end_key, most_events)
+            if code == loop.SLICE_DONE:
+                self._look_up()
+            elif code in SHORT:
+                _enlarge(self.network)
+                table = run_table(self.network)
+            else:
+                return
 
     def _look_up(self) -> None:
         if self.on_slice and time.perf_counter() - self.seen > SLICE_S:
@@ -260,7 +277,8 @@ def _enlarge(network: Network) -> None:
         tables.groups[g] = group
     may_go = np.where(tables.lines["is_inside"], freed(tables.lines), tables.lines["freed"])
     for i, line in enumerate(tables.lines):
-        if line["sent"] - may_go[i] == len(tables.rings[i]):
+        if line["is_short"] or line["sent"] - may_go[i] == len(tables.rings[i]):
+            line["is_short"] = 0
             tables.rings[i] = _larger_ring(tables.rings[i], int(may_go[i]))
     tables.run["image_ps"] = kt.NOWHERE  # what lines have kept is not in the larger rings
     tables.locate()

@@ -32,6 +32,12 @@ def run_table(network: Network) -> Any:
     return run.view(np.recarray) if JIT_OFF else run
 
 
+def advance(table: Any, g: int, end_ps: int, end_key: int, most_events: int) -> int:
+    """Let group g handle its events up to a time (kernels/loop.py)."""
+    with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
+        return int(loop.advance(table, g, end_ps, end_key, most_events))
+
+
 def freed(lines: Any) -> Any:
     """Return how many of the packets that were ever put on each line may be written over."""
     return np.maximum(0, lines["received"] - lines["ring_count"] // KEPT_SHARE)
@@ -158,7 +164,4 @@ class Stretch:
 
     def _advance(self, g: int) -> int:
         end_ps = self.ends_ps[self.steps_done[g]]
-        with np.errstate(over="ignore"):  # hashes wrap; only plain-Python runs would warn
-            return int(
-                loop.advance(run_table(self.network), g, end_ps, self.end_key, self.most_events)
-            )
+        return advance(run_table(self.network), g, end_ps, self.end_key, self.most_events)
