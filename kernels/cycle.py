@@ -27,7 +27,7 @@ from .cycle_limits import (
     limit_responders,
     same_standing,
 )
-from .cycle_lines import limit_by_room, limit_by_what_comes, limit_lines
+from .cycle_lines import came_as_before, limit_by_room, limit_by_what_comes, limit_lines
 from .cycle_peaks import note_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
@@ -36,6 +36,7 @@ from .tables import NOWHERE
 
 MOST_PERIODS = 1 << 32
 LONGEST_PATIENCE = 64
+WORDS_A_QUEUE_PAIR = 8
 WORDS_AN_EVENT = 4  # to be compared or copied: about a twentieth of the time
 MOST_CREDIT = 16  # images
 
@@ -52,9 +53,11 @@ def look_back(run, g, end_ps):
     if run.credit < 0:
         return
     settle_all(run)
-    run.credit -= words_of_image(run)
     if run.image_ps != NOWHERE:
         if match(run, g, end_ps):
+            if run.cycle_known and not came_as_before(run, g):
+                run.cycle_known = 0
+                run.tape_period_ps = 0
             end_tape(run)
             note_cycle(run)
             if follow(run, g):
@@ -75,6 +78,7 @@ def look_back(run, g, end_ps):
     run.tries = 0
     note_peaks(run)
     take_image(run, g)
+    run.credit -= words_of_image(run)
 
 
 @jit
@@ -92,7 +96,11 @@ def match(run, g, end_ps):
     run.latest_ps = end_ps
     if run.period_ps == 0 or not same_account(run):
         return False
-    if not (limit_requesters(run) and limit_responders(run, g) and same_rows(run)):
+    run.credit -= WORDS_A_QUEUE_PAIR * (run.own_requesters_count + run.own_responders_count)
+    if not (limit_requesters(run) and limit_responders(run, g)):
+        return False
+    run.credit -= 2 * words_of_image(run)
+    if not same_rows(run):
         return False
     if not (list_standing(run) and same_standing(run, g)):
         return False

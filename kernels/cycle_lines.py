@@ -22,6 +22,8 @@ from .line import KEPT_SHARE, room_on
 from .tables import PFC, PSN_MODULUS, TRAIN
 from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
 
+LARGEST_RING = 1 << 18  # packets, for the sake of cycles
+
 
 @jit
 def limit_lines(run, g):
@@ -29,6 +31,7 @@ def limit_lines(run, g):
     for i in range(run.lines_count):
         line = get_line(run, i)
         at = run.image_lines + LINE_WORDS * i
+        sent = 0
         if sends_on(run, g, line):
             sent = line.sent - image_word(run, at, SENT)
             moved_ps = line.last_ps - image_word(run, at, LAST_PS)
@@ -36,7 +39,12 @@ def limit_lines(run, g):
                 return False
         if receives_from(run, g, line):
             received = line.received - image_word(run, at, RECEIVED)
+            if line.is_inside and received != sent:
+                return False
             if not is_kept(line, received):
+                if line.ring_count < LARGEST_RING:
+                    line.keeps_too_little = 1
+                    run.lines_short = 1
                 return False
             if received > 0 and line.received == line.visible and not line.is_inside:
                 at_most(run, 0)
@@ -49,7 +57,7 @@ def limit_by_room(run, g):
     wanted = run.most_periods
     for i in range(run.lines_count):
         line = get_line(run, i)
-        if sends_on(run, g, line):
+        if sends_on(run, g, line) and not line.is_inside:
             sent = line.sent - image_word(run, run.image_lines + LINE_WORDS * i, SENT)
             if sent > 0 and room_on(line) < wanted * sent:
                 at_most(run, room_on(line) // sent)
@@ -74,10 +82,28 @@ def limit_by_what_comes(run, g):
         if received == 0:
             continue
         on_it = line.visible - line.received
+        if line.is_inside:
+            # What is on it moves on as a whole.
+            if known_to_come(run, g, line, received, on_it) < on_it:
+                at_most(run, 0)
+            continue
         known = known_to_come(run, g, line, received, run.most_periods * received + 1)
-        if known < on_it or not line.is_inside:
-            # The first one that is left must be known, too: its arrival is announced.
-            at_most(run, (min(known, on_it) - 1) // received)
+        # The first one that is left must be known, too: its arrival is announced.
+        at_most(run, (min(known, on_it) - 1) // received)
+
+
+@jit
+def came_as_before(run, g):
+    """Tell whether what came in the period was what had come in the one before it."""
+    for i in range(run.lines_count):
+        line = get_line(run, i)
+        if line.is_inside or not receives_from(run, g, line):
+            continue
+        received = line.received - image_word(run, run.image_lines + LINE_WORDS * i, RECEIVED)
+        first = line.received - received
+        if not all_come_again(run, g, line, first, line.received, received):
+            return False
+    return True
 
 
 @jit
@@ -131,17 +157,25 @@ def move_lines(run, g, periods):
     for i in range(run.lines_count):
         line = get_line(run, i)  # of which another group, if there is one, writes the other fields
         at = run.image_lines + LINE_WORDS * i
-        received = 0
-        if receives_from(run, g, line):
-            received = line.received - image_word(run, at, RECEIVED)
-        if sends_on(run, g, line):
+        if line.is_inside:
+            if sends_on(run, g, line) and line.sent != image_word(run, at, SENT):
+                move_on_line(run, line, line.received - image_word(run, at, RECEIVED), periods)
+        elif sends_on(run, g, line):
             sent = line.sent - image_word(run, at, SENT)
             if sent > 0:
                 send_again(run, line, sent, periods)
-            if line.is_inside:
-                line.visible = line.sent
-        if received > 0:
-            take_off(run, line, received, periods)
+        elif receives_from(run, g, line):
+            received = line.received - image_word(run, at, RECEIVED)
+            if received > 0:
+                take_off(run, line, received, periods)
+
+
+@jit
+def move_on_line(run, line, received, periods):
+    """Let what is on a line that ends in the same group, and what is kept, be so much later."""
+    for number in range(max(0, line.received - 2 * received), line.sent):
+        write_again(run, line, number, number, periods)
+    line.last_ps += periods * run.period_ps
 
 
 @jit

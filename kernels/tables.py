@@ -273,6 +273,7 @@ line = _record(
         ("received", "i8"),  # packets that have left it
         ("visible", "i8"),  # one past the last packet that the receiver may know of
         ("announced", "i8"),  # 1: an arrival is pending
+        ("keeps_too_little", "i8"),  # 1: a larger ring would keep a period of what has left it
     ],
 )
 

@@ -277,8 +277,9 @@ def _enlarge(network: Network) -> None:
         tables.groups[g] = group
     may_go = np.where(tables.lines["is_inside"], freed(tables.lines), tables.lines["freed"])
     for i, line in enumerate(tables.lines):
-        if line["is_short"] or line["sent"] - may_go[i] == len(tables.rings[i]):
-            line["is_short"] = 0
+        for_cycles = line["is_short"] or line["keeps_too_little"]
+        if for_cycles or line["sent"] - may_go[i] == len(tables.rings[i]):
+            line["is_short"] = line["keeps_too_little"] = 0
             tables.rings[i] = _larger_ring(tables.rings[i], int(may_go[i]))
     tables.run["image_ps"] = kt.NOWHERE  # what lines have kept is not in the larger rings
     tables.locate()

@@ -15,7 +15,7 @@ from .work import Operation, WorkPlan
 FIRST_BIN_PS = 1_000_000  # 1 us; doubles as the run gets longer
 FIRST_PACKETS = 4096
 FIRST_LOG_ROWS = 1 << 15  # with fewer the loop must stop more often to see whether there is room
-LEAST_RING, MOST_FIRST_RING_BITS = 256, 16  # packets; the engine makes larger ones
+LEAST_RING, MOST_FIRST_RING_BITS = 1024, 16  # packets; the engine makes larger ones
 LOGGED_OF_A_KIND = 32  # of each entity; the counters have the rest
 EVENTS_A_PORT = 3 + 2 * kt.PRIORITIES  # arrival, service, refresh; a wake and a watch a lane
 BUCKETS_A_PORT = 2
