@@ -17,6 +17,7 @@ from wanrdma.engine import Outcome
 from wanrdma.errors import OutputError
 from wanrdma.kernels import tables as kt
 from wanrdma.results import table, trace
+from wanrdma.results.cycles import cycles
 from wanrdma.results.summary import COUNTERS, summarise
 
 US = 10**6  # picoseconds
@@ -275,6 +276,7 @@ def test_json_has_the_promised_keys_and_plain_values():
         "wall_s",
         "cpu_s",
         "packet_hops",
+        "cycles",
         "flows",
         "totals",
         "max_queue_bytes",
@@ -297,6 +299,68 @@ def test_json_has_the_promised_keys_and_plain_values():
     assert given["simulated_s"] == 25e-6
     assert (given["wall_s"], given["cpu_s"], given["packet_hops"]) == (2.0, 1.5, 3_000_000)
     assert (given["seed"], given["trace"]) == (7, None)
+
+
+def jumping(network: Network, hops: int, handled: int, jumped: int) -> Network:
+    """Let a run of 3,000,000 packet-hops have left out some."""
+    run = network.tables.run[0]
+    run["jumps"], run["jumped_hops"] = 1200, hops
+    run["events"], run["jumped_events"] = handled, jumped
+    return network
+
+
+def test_json_says_what_was_done_at_once():
+    given = summary_of(jumping(make_network(), 1_500_000, 1_000_000, 3_000_000)).to_json()
+    assert given["cycles"] == {
+        "exact_events": False,
+        "jumps": 1200,
+        "packet_hops": 3_000_000,
+        "jumped_packet_hops": 1_500_000,
+        "handled_events": 1_000_000,
+        "jumped_events": 3_000_000,
+        "share_of_packet_hops": 0.5,
+        "share_of_events": 0.75,
+    }
+
+
+def test_what_was_done_at_once_is_summed_over_the_groups():
+    network = make_network()
+    network.tables.run[0]["jumped_hops"] = 5
+    both = np.concatenate([network.tables.run, network.tables.run])
+    network.tables = network.tables._replace(run=both)
+    assert cycles(network.tables).jumped_packet_hops == 10
+
+
+def test_where_nothing_happened_nothing_was_left_out():
+    network = make_network()
+    network.tables.ports["tx_packets"] = 0
+    given = summary_of(network).to_json()["cycles"]
+    assert (given["share_of_packet_hops"], given["share_of_events"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("hops", "handled", "jumped", "said"),
+    [
+        (1_500_000, 1, 3, "50.0 % of the packet-hops and 75.0 % of the events"),
+        (2_999_999, 1, 10**6, "more than 99.9 % of the packet-hops and more than 99.9 % of"),
+        (1, 10**6, 1, "less than 0.1 % of the packet-hops and less than 0.1 % of"),
+    ],
+)
+def test_the_table_says_what_was_done_at_once_and_never_that_all_was(hops, handled, jumped, said):
+    (line,) = [
+        line
+        for line in shown(jumping(make_network(), hops, handled, jumped)).splitlines()
+        if line.startswith("Cycles: ")
+    ]
+    assert line.startswith(f"Cycles: {said}")
+    assert line.endswith(" done at once, in 1,200 jumps.")
+
+
+def test_the_table_says_whether_cycles_were_looked_for():
+    network = make_network()
+    assert "Cycles: none; every event was handled." in shown(network)
+    network.tables.run["is_exact"] = 1
+    assert "Cycles: not looked for; every event was handled." in shown(network)
 
 
 def test_port_counters_bear_mlx5s_names_and_leave_out_zeros():
@@ -452,6 +516,15 @@ def test_root_attributes_tell_where_the_file_comes_from(tmp_path):
     assert (given["seed"], given["command"]) == (7, "wanrdma run")
     assert (given["status"], given["complete"]) == ("completed", 1)
     assert given["complete"].dtype == np.uint8
+
+
+def test_root_attributes_tell_what_was_done_at_once(tmp_path):
+    network = jumping(make_network(), 1_500_000, 1_000_000, 3_000_000)
+    with h5py.File(write(tmp_path, network)) as file:
+        given = dict(file.attrs)
+    assert (given["exact_events"], given["jumps"], given["packet_hops"]) == (0, 1200, 3_000_000)
+    assert given["jumped_packet_hops"] == 1_500_000
+    assert (given["handled_events"], given["jumped_events"]) == (1_000_000, 3_000_000)
 
 
 def test_odd_text_is_kept(tmp_path):
@@ -693,11 +766,12 @@ def test_many_flows_are_grouped_by_their_row():
 
 def test_the_rest_is_named_below():
     result = dataclasses.replace(summary_of(make_network()), trace="small-7.h5")
-    lines = shown(make_network(), result).splitlines()[-3:]
+    lines = shown(make_network(), result).splitlines()[-4:]
     assert lines == [
         "Convergence (NICs : lines): a 16:1",
         "Simulated 25.00 us in 2.000 s, 8e+04 times slower than the network itself; "
         "3,000,000 packet-hops, 2 million a CPU second.",
+        "Cycles: none; every event was handled.",
         "Trace: small-7.h5",
     ]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..kernels import tables as kt
 from ..scenario.units import PS_PER_S
+from .cycles import Cycles, cycles
 from .losses import Losses, Stall, costliest, losses
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ class RunResult:
     """Everything that a person or a script reads from one run.
 
     ``simulated_s`` is the emulator's clock at the end; ``wall_s`` and ``cpu_s`` are seconds of
-    this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered.
+    this machine. ``packet_hops`` counts the links that data packets, ACKs and NAKs entered;
+    ``cycles``: how much of that was not emulated event by event.
     ``ports``: of each port the counters that are not 0, with mlx5's names (``rx_prio3_pause``: PFC
     frames received that say stop). ``losses``: how they were noticed; ``costliest_losses``: for
     which a queue pair stood still the longest, at most three. ``warnings``: what is allowed but
@@ -129,6 +131,7 @@ class RunResult:
     wall_s: float
     cpu_s: float
     packet_hops: int
+    cycles: Cycles
     flows: tuple[FlowResult, ...]
     totals: dict[str, int]
     max_queue_bytes: dict[str, int]
@@ -157,6 +160,7 @@ class RunResult:
             "wall_s": self.wall_s,
             "cpu_s": self.cpu_s,
             "packet_hops": self.packet_hops,
+            "cycles": self.cycles.to_json(),
             "flows": [flow.to_json() for flow in self.flows],
             "totals": dict(self.totals),
             "max_queue_bytes": dict(self.max_queue_bytes),
@@ -182,6 +186,7 @@ def summarise(scenario: Scenario, network: Network, outcome: Outcome, seed: int)
         wall_s=float(outcome.wall_s),
         cpu_s=float(outcome.cpu_s),
         packet_hops=tables.packet_hops(),
+        cycles=cycles(tables),
         flows=_flows(network),
         totals=_totals(network),
         max_queue_bytes=dict(zip(network.port_names, queues, strict=True)),

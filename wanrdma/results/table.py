@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from ..scenario.units import PS_PER_S, show_bytes, show_rate, show_time
+from .cycles import Cycles
 from .losses import Stall
 from .summary import FlowResult, RunResult
 
@@ -81,7 +82,7 @@ def show(result: RunResult, scenario: Scenario, network: Network, console: Conso
     _print_table(console, _drop_table(result))
     _print_table(console, _queue_table(result))
     console.print()
-    for line in (_convergence(scenario), _speed(result), _trace(result)):
+    for line in (_convergence(scenario), _speed(result), _cycles(result.cycles), _trace(result)):
         if line:
             console.print(line, soft_wrap=True)
 
@@ -303,6 +304,25 @@ def _speed(result: RunResult) -> str:
     if result.cpu_s > 0:
         text += f", {result.packet_hops / result.cpu_s / 1e6:.3g} million a CPU second"
     return text + "."
+
+
+def _cycles(cycles: Cycles) -> str:
+    if cycles.exact_events:
+        return "Cycles: not looked for; every event was handled."
+    if cycles.jumps == 0:
+        return "Cycles: none; every event was handled."
+    hops, events = _part(cycles.share_of_packet_hops), _part(cycles.share_of_events)
+    jumps = "1 jump" if cycles.jumps == 1 else f"{_count(cycles.jumps)} jumps"
+    return f"Cycles: {hops} of the packet-hops and {events} of the events done at once, in {jumps}."
+
+
+def _part(share: float) -> str:
+    """Show a share; one that is not all, or not nothing, never as that."""
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    if 0.999 < share < 1:
+        return "more than 99.9 %"
+    return f"{share:.1%}".replace("%", " %")
 
 
 def _trace(result: RunResult) -> str:

@@ -96,8 +96,8 @@ def write_trace(
 
     ``complete`` is false when the user cut the run short: the file then keeps the name ``.part``
     and says so. ``force`` lets it replace a file. The same scenario and seed give equal datasets;
-    what differs from run to run (wall time, command) is in the root attributes only. Raises
-    OutputError, and leaves the last ``.part`` that could be written.
+    what differs from run to run (wall time, command, what was left out as cycles) is in the root
+    attributes only. Raises OutputError, and leaves the last ``.part`` that could be written.
     """
     attributes = _all_attributes(loaded, result, command) | {"complete": np.uint8(complete)}
     part = part_path(path)
@@ -264,6 +264,11 @@ def _all_attributes(loaded: LoadedScenario, result: RunResult, command: str) -> 
         "packet_hops": result.packet_hops,
         "wall_s": result.wall_s,
         "cpu_s": result.cpu_s,
+        "exact_events": np.uint8(result.cycles.exact_events),
+        "jumps": result.cycles.jumps,
+        "jumped_packet_hops": result.cycles.jumped_packet_hops,
+        "handled_events": result.cycles.handled_events,
+        "jumped_events": result.cycles.jumped_events,
     }
 
 
