@@ -46,6 +46,18 @@ def test_the_seed_takes_the_place_of_the_scenarios():
     assert once.to_xarray().equals(again.to_xarray())
 
 
+def test_exact_events_gives_the_same_without_cycles():
+    scenario = wanrdma.load("perftest")
+    quick, exact = (wanrdma.run(scenario, exact_events=exact) for exact in (False, True))
+    assert quick.flows == exact.flows
+    assert quick.to_xarray().equals(exact.to_xarray())
+    assert quick.cycles.jumps > 0
+    assert 0 < quick.cycles.jumped_packet_hops < quick.packet_hops
+    assert 0 < quick.cycles.share_of_events < 1
+    assert exact.cycles.exact_events
+    assert (exact.cycles.jumps, exact.cycles.jumped_events) == (0, 0)
+
+
 def test_a_trace_is_written_where_it_is_wanted_and_not_over_another(tmp_path: Path):
     scenario = wanrdma.load("perftest", **TINY)
     path = tmp_path / "x.h5"

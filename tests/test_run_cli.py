@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -135,6 +136,42 @@ def test_the_same_seed_gives_the_same_data():
         assert one.equals(two)
         assert one.attrs["seed"] == 5
         assert int(one["rx_crc_errors_phy"].sum()) > 0
+
+
+def test_exact_events_changes_no_data_and_is_told():
+    given = {}
+    for name, option in (("cycles", ()), ("exact", ("--exact-events",))):
+        arguments = ["run", "perftest", "-o", f"{name}.h5", "--json", *option]
+        given[name] = json.loads(CliRunner().invoke(main, arguments).stdout)
+    with xarray.open_dataset("cycles.h5") as one, xarray.open_dataset("exact.h5") as two:
+        xarray.testing.assert_equal(one, two)
+        told = [(data.attrs["exact_events"], data.attrs["jumps"] > 0) for data in (one, two)]
+        assert told == [(0, True), (1, False)]
+        for data, name in ((one, "cycles"), (two, "exact")):
+            for key in ("jumps", "jumped_packet_hops", "handled_events", "jumped_events"):
+                assert data.attrs[key] == given[name]["cycles"][key]
+        # All that may differ, as docs/trace.md has it.
+        differ = {key for key in one.attrs if one.attrs[key] != two.attrs[key]}
+        cycles = {"exact_events", "jumps", "jumped_packet_hops", "handled_events", "jumped_events"}
+        assert differ - cycles <= {"command", "wall_s", "cpu_s"}
+    assert given["exact"]["cycles"]["share_of_packet_hops"] == 0
+    assert 0 < given["cycles"]["cycles"]["share_of_packet_hops"] < 1
+    for name in ("trace", "wall_s", "cpu_s", "cycles"):
+        assert given["cycles"].pop(name) != given["exact"].pop(name)
+    assert given["cycles"] == given["exact"]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ((), r"Cycles: .* % of the events done at once, in "),
+        (("--exact-events",), "not looked for"),
+    ],
+)
+def test_the_table_says_what_was_done_at_once(option, said):
+    result = CliRunner().invoke(main, ["run", "perftest", "--no-trace", *option])
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("Cycles: ")]
+    assert re.search(said, line)
 
 
 def test_another_seed_gives_other_losses():

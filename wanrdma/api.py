@@ -84,6 +84,7 @@ def run(
     force: bool = False,
     threads: int | None = None,
     bins: int = 1024,
+    exact_events: bool = False,
     on_slice: Callable[[Network], object] | None = None,
     command: str = "",
 ) -> RunResult:
@@ -94,9 +95,10 @@ def run(
     numbered if taken. While the run goes on, what there is so far is in ``X.h5.part``.
     ``threads`` (default: the cores there are) may work at the same time, one a site at most; that
     changes no result. ``bins``: how many time bins the trace may have, an even number; two become
-    one where a run outgrows them. ``on_slice`` is called once the emulator is compiled and then
-    about every 100 ms; if it returns true the run ends, as stopped. ``command`` is kept in the
-    trace.
+    one where a run outgrows them. With ``exact_events`` every event is handled, also those of
+    cycles that could be left out: the same result, later. ``on_slice`` is called once the
+    emulator is compiled and then about every 100 ms; if it returns true the run ends, as stopped.
+    ``command`` is kept in the trace.
 
     Raises ScenarioError for a scenario that cannot be used, OutputError if the trace cannot be
     written; its ``result`` is then what the run came to, if it was over. Ctrl-C raises
@@ -105,8 +107,12 @@ def run(
     loaded = _loaded(scenario, "run")
     number = _seed(loaded.scenario.seed if seed is None else seed)
     slices = _Slices(on_slice)
+
+    def emulate() -> tuple[RunResult, Outcome]:
+        return _emulate(loaded, number, slices, threads, bins, exact_events)
+
     if trace is None and not numbered_trace:
-        result, outcome = _emulate(loaded, number, slices, threads, bins)
+        result, outcome = emulate()
         if outcome.interrupted and not slices.asked_to_stop:
             raise RunInterrupted(result)
         return result
@@ -120,7 +126,7 @@ def run(
     )
     slices.flushes = _Flushes(path, loaded, number, command)
     try:
-        result, outcome = _emulate(loaded, number, slices, threads, bins)
+        result, outcome = emulate()
     except BaseException:
         traces.drop_reserved(path)
         raise
@@ -193,14 +199,25 @@ def _seed(given: object) -> int:
 
 
 def _emulate(
-    loaded: LoadedScenario, seed: int, slices: _Slices, threads: int | None, bins: int
+    loaded: LoadedScenario,
+    seed: int,
+    slices: _Slices,
+    threads: int | None,
+    bins: int,
+    exact_events: bool,
 ) -> tuple[RunResult, Outcome]:
     from . import engine
     from .build import build
     from .results.summary import summarise
 
     network = build(loaded.scenario, seed, bins=bins)
-    outcome = engine.run(network, stop_ps=loaded.scenario.stop, on_slice=slices, threads=threads)
+    outcome = engine.run(
+        network,
+        stop_ps=loaded.scenario.stop,
+        on_slice=slices,
+        threads=threads,
+        exact_events=exact_events,
+    )
     return summarise(loaded.scenario, network, outcome, seed), outcome
 
 

@@ -61,6 +61,11 @@ if TYPE_CHECKING:
     help="Time bins of the trace, at most, a power of 2 up to 131072: more show more, and take "
     "more memory.",
 )
+@click.option(
+    "--exact-events",
+    is_flag=True,
+    help="Handle every event, also those of cycles that could be left out. Same result, slower.",
+)
 @click.option("--no-trace", is_flag=True, help="Write no HDF5 file.")
 @click.option("--quiet", is_flag=True, help="Print no tables and no progress.")
 @click.pass_context
@@ -74,6 +79,7 @@ def command(
     as_json: bool,
     threads: int | None,
     bins: str,
+    exact_events: bool,
     no_trace: bool,
     quiet: bool,
 ) -> None:
@@ -115,6 +121,7 @@ def command(
                     force=force,
                     threads=threads,
                     bins=int(bins),
+                    exact_events=exact_events,
                     on_slice=on_slice,
                     command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 )
