@@ -20,6 +20,7 @@ from .scenario.load import loads
 
 if TYPE_CHECKING:
     from .build.network import Network
+    from .scenario.schema import Scenario
 
 CALIBRATION_EVENTS = 3_000_000
 PS_A_SECOND = 10**12
@@ -97,12 +98,17 @@ class Measured:
 
     ``cpu_s`` and ``wall_s`` leave compiling and building out. ``peak_bytes`` are the tables at
     their largest. ``calibration_events_per_s`` was measured just before and just after.
+    ``jumped_packet_hops``: of all, those of cycles that were left out.
     """
 
     case: str
+    scale: int
     threads: int
+    exact_events: bool
     packets_delivered: int
     packet_hops: int
+    jumped_packet_hops: int
+    jumps: int
     cpu_s: float
     wall_s: float
     simulated_s: float
@@ -118,9 +124,13 @@ class Measured:
         """Give a mapping that JSON can hold."""
         return {
             "case": self.case,
+            "scale": self.scale,
             "threads": self.threads,
+            "exact_events": self.exact_events,
             "packets_delivered": self.packets_delivered,
             "packet_hops": self.packet_hops,
+            "jumped_packet_hops": self.jumped_packet_hops,
+            "jumps": self.jumps,
             "cpu_s": self.cpu_s,
             "wall_s": self.wall_s,
             "packet_hops_per_cpu_s": self.packet_hops_per_cpu_s,
@@ -137,27 +147,49 @@ def measure(
     threads: int | None = None,
     seed: int | None = None,
     on_slice: Callable[[Network], None] | None = None,
+    *,
+    scale: int = 1,
+    exact_events: bool = False,
 ) -> Measured:
-    """Run one case once. ``threads`` defaults to the cores there are."""
-    case = CASES[name]
-    scenario = loads(f"name: {name}\n{case.text}", case.settings, origin=name).scenario
+    """Run one case once, with ``scale`` times its bytes.
+
+    ``threads`` defaults to the cores there are. With ``exact_events`` no cycles are left out.
+    """
+    scenario = _scenario(name, scale)
     threads = threads or engine.cores()
     network = build(scenario, seed)
     before = calibration_events_per_s()
-    outcome = engine.run(network, on_slice=on_slice, threads=threads)
+    outcome = engine.run(network, on_slice=on_slice, threads=threads, exact_events=exact_events)
     after = calibration_events_per_s()
     tables = network.tables
     return Measured(
         case=name,
+        scale=scale,
         threads=threads,
+        exact_events=exact_events,
         packets_delivered=int(tables.responders["expected"].sum()),
         packet_hops=tables.packet_hops(),
+        jumped_packet_hops=tables.total("jumped_hops"),
+        jumps=tables.total("jumps"),
         cpu_s=outcome.cpu_s,
         wall_s=outcome.wall_s,
         simulated_s=int(tables.run["clock_ps"].max()) / PS_A_SECOND,
         peak_bytes=tables.bytes(),
         calibration_events_per_s=(before + after) / 2,
     )
+
+
+def _scenario(name: str, scale: int) -> Scenario:
+    case, text = CASES[name], f"name: {name}\n{CASES[name].text}"
+    scenario = loads(text, case.settings, origin=name).scenario
+    if scale == 1:
+        return scenario
+    larger = [
+        f"traffic.{row}.bytes={scale * work.bytes} B"
+        for row, work in enumerate(scenario.traffic)
+        if work.bytes is not None
+    ]
+    return loads(text, (*case.settings, *larger), origin=name).scenario
 
 
 def calibration_events_per_s() -> float:
@@ -175,6 +207,12 @@ def measure_all(
     threads: int | None = None,
     seed: int | None = None,
     on_slice: Callable[[Network], None] | None = None,
+    *,
+    scale: int = 1,
+    exact_events: bool = False,
 ) -> Iterable[Measured]:
     """Run several cases, one after the other."""
-    return (measure(name, threads, seed, on_slice) for name in names)
+    return (
+        measure(name, threads, seed, on_slice, scale=scale, exact_events=exact_events)
+        for name in names
+    )
