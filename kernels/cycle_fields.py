@@ -6,6 +6,7 @@ packets, messages, bytes or bits, which kernels/cycle_limits.py looks at; or is 
 thing lies, a maximum, or what has another account. A field that is not named stays the same.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ _LANE = {
 _POOL = {FREE: ("max_shared_used_bytes", "max_headroom_used_bytes")}
 
 # The tables whose rows an image holds, in its order.
-IMAGED: dict[str, tuple[Any, dict[int, tuple[str, ...]]]] = {
+IMAGED: dict[str, tuple[Any, Mapping[int, tuple[str, ...]]]] = {
     "ports": (kt.port, _PORT),
     "errors": (kt.errors, _ERRORS),
     "requesters": (kt.requester, _REQUESTER),
@@ -82,7 +83,7 @@ IMAGED: dict[str, tuple[Any, dict[int, tuple[str, ...]]]] = {
 }
 
 
-def _motions(record: Any, named: dict[int, tuple[str, ...]]) -> Any:
+def _motions(record: Any, named: Mapping[int, tuple[str, ...]]) -> Any:
     """Return how each word of a row moves."""
     motions = np.full(record.itemsize // 8, SAME, np.int64)
     of = {name: motion for motion, names in named.items() for name in names}

@@ -76,7 +76,7 @@ def _blocks(name: str, rows: Any) -> list[tuple[int, ...]]:
     table = kt.IMAGED_TABLES.index(name)
     row_words = len(MOTIONS[name])
     motions_at = sum(len(MOTIONS[other]) for other in kt.IMAGED_TABLES[:table])
-    found = []
+    found: list[tuple[int, ...]] = []
     for _, together in groupby(enumerate(rows.tolist()), lambda pair: pair[1] - pair[0]):
         block = [row for _, row in together]
         found.append((0, len(block) * row_words, row_words, motions_at, table, block[0]))
