@@ -37,7 +37,6 @@ from .tables import NOWHERE
 MOST_PERIODS = 1 << 32
 LONGEST_PATIENCE = 64
 WORDS_A_QUEUE_PAIR = 8
-WORDS_AN_EVENT = 4  # to be compared or copied: about a twentieth of the time
 MOST_CREDIT = 16  # images
 
 
@@ -45,7 +44,7 @@ MOST_CREDIT = 16  # images
 def look_back(run, g, end_ps):
     """Compare group g with its image, and jump if that is found; up to and with a time."""
     run.anchored = 0
-    earned = (run.events - run.credit_events) * WORDS_AN_EVENT
+    earned = (run.events - run.credit_events) * run.words_an_event
     run.credit_events = run.events
     run.anchor_events = run.events
     most = MOST_CREDIT * words_of_image(run)

@@ -584,6 +584,7 @@ run = _record(
     + [
         # state: of kernels/cycle.py
         ("is_exact", "i8"),  # 1: no cycles: every event is handled
+        ("words_an_event", "i8"),  # that may be compared or copied
         ("least_jump", "i8"),  # events that a jump must save
         ("last_pair", "i8"),  # queue pair of the last data packet that a host sent or received
         ("anchor", "i8"),  # the queue pair whose packets are waited for, or NOWHERE

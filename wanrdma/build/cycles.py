@@ -11,6 +11,7 @@ from ..kernels.cycle_image import FLOW_WORDS, LINE_WORDS
 
 MOST_STANDING = 8192  # packets in queues and on cables: with more no image is taken
 TAPE_ROWS = 1 << 14  # of what happens in a period; a longer one is not jumped over bins
+WORDS_AN_EVENT = 4  # to be compared or copied: about a twentieth of the time
 LEAST_JUMP = 256  # events: with less it is not worth it
 
 
@@ -44,6 +45,7 @@ def prepare(tables: kt.Tables) -> None:
         run["image_lines"] = ends["pools"]
         run["image_flows"] = run["image_lines"] + LINE_WORDS * len(tables.lines)
         run["image_operations"] = run["image_flows"] + FLOW_WORDS * len(group.own_flows)
+        run["words_an_event"] = WORDS_AN_EVENT
         run["least_jump"] = LEAST_JUMP
         run["anchor"] = run["last_pair"] = run["image_ps"] = kt.NOWHERE
         run["patience"] = 1
