@@ -15,6 +15,8 @@ from .access import (
     get_data_shift,
     get_error_change,
     get_errors,
+    get_lane,
+    get_line,
     get_operation,
     get_own_port,
     get_own_requester,
@@ -33,6 +35,8 @@ from .access import (
     set_data_shift,
 )
 from .cycle_image import (
+    LINE_WORDS,
+    SENT,
     image_word,
 )
 from .jit import jit
@@ -44,6 +48,7 @@ from .tables import (
     MAX_OUTSTANDING_PACKETS,
     NAK,
     NOWHERE,
+    PRIORITIES,
     PSN_MODULUS,
 )
 
@@ -83,8 +88,12 @@ def limit_requesters(run):
         set_ack_shift(run, q, acked % PSN_MODULUS)
         if sent < 0 or acked < 0 or has_met_loss(now, then):
             return False
-        if now.is_selective and now.resend_end > now.oldest:
+        if now.is_selective and (now.resend_end > now.oldest or then.resend_end > then.oldest):
             return False
+        if now.tx_packets - then.tx_packets != sent and sent != acked:
+            return False  # an ACK has moved `next`
+        if now.deadline_ps == then.deadline_ps:
+            none_from(run, now.deadline_ps, 0)  # its event may have moved there
         if not limit_messages(run, place, now, then, sent):
             return False
         if not limit_acked(run, now, then, acked):
@@ -171,19 +180,21 @@ def limit_window(run, now, then, sent, acked):
     if sent == acked:
         return bytes_sent == bytes_acked
     most_bytes = now.next_byte + 2 * now.mtu_bytes - then.oldest_byte
+    most_outstanding = now.next - then.oldest
+    most_packets = np.int64(MAX_OUTSTANDING_PACKETS)
+    if now.is_selective:
+        most_packets = min(most_packets, now.reorder_packets)
     if sent > acked:
         if now.is_slow or bytes_sent <= bytes_acked:
             return False
         at_most(run, (now.window_bytes - most_bytes) // (bytes_sent - bytes_acked))
-        most_packets = np.int64(MAX_OUTSTANDING_PACKETS)
-        if now.is_selective:
-            most_packets = min(most_packets, now.reorder_packets)
-        left = most_packets - 2 - (now.next - then.oldest)
-        at_most(run, left // (sent - acked))
+        at_most(run, (most_packets - 2 - most_outstanding) // (sent - acked))
         return True
     has_no_more = sent == 0 and now.next >= now.posted
     at_most(run, (then.next - now.oldest - 1) // (acked - sent))
-    return has_no_more or most_bytes <= now.window_bytes
+    if has_no_more:
+        return True
+    return most_bytes <= now.window_bytes and most_outstanding < most_packets
 
 
 @jit
@@ -333,11 +344,43 @@ def limit_pending(run):
 def limit_ports(run):
     """Limit by frames longer than the period, and by the errors and breaks to come."""
     for place in range(run.own_ports_count):
-        port, then = get_port(run, get_own_port(run, place)), imaged_port(run, place)
+        p = get_own_port(run, place)
+        port, then = get_port(run, p), imaged_port(run, place)
         if port.busy_until_ps == then.busy_until_ps:
             none_from(run, port.busy_until_ps, 0)
-        if port.has_errors and (port.tx_bytes != then.tx_bytes or port.tx_pause != then.tx_pause):
+        if port.refresh_due_ps == then.refresh_due_ps:
+            none_from(run, port.refresh_due_ps, 0)
+        if port.paused or port.watch_ps > 0:
+            limit_pauses(run, port, p * PRIORITIES)
+        if port.has_errors and has_sent(run, port, then):
             limit_errors(run, port)
+
+
+@jit
+def has_sent(run, port, then):
+    """Tell whether a port has sent a frame of any kind; notices are counted only by its line."""
+    if port.tx_bytes != then.tx_bytes or port.tx_pause != then.tx_pause:
+        return True
+    if port.line == NOWHERE:
+        return False
+    at = run.image_lines + LINE_WORDS * port.line
+    return get_line(run, np.int64(port.line)).sent != image_word(run, at, SENT)
+
+
+@jit
+def limit_pauses(run, port, first_lane):
+    """Limit by pauses that are not renewed, and what the watchdog makes of them.
+
+    Their end may have no event: a port that is not idle looks for it at each service.
+    """
+    for lane_index in range(first_lane, first_lane + PRIORITIES):
+        lane = get_lane(run, lane_index)
+        if lane.last_stop_ps <= run.image_ps:
+            none_from(run, lane.pause_until_ps, 0)
+            if port.watch_ps > 0:
+                none_from(run, lane.last_stop_ps + port.restore_ps, 0)
+        if port.watch_ps > 0 and lane.paused_since_ps <= run.image_ps:
+            none_from(run, lane.paused_since_ps + port.watch_ps, 0)
 
 
 @jit

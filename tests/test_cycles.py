@@ -223,6 +223,21 @@ def line(**keys: Any) -> dict[str, Any]:
     return {"between": ["a", "b"], "distance": "1 km", "rate": "25 Gbps", "otn": clean} | keys
 
 
+@pytest.mark.parametrize("groups", [None, []], ids=["together", "apart"])
+def test_a_pause_may_run_out_at_a_port_that_is_never_idle(groups: Groups) -> None:
+    """It has no event then: the port looks for its end at each service."""
+    pfc = {"priorities": [3], "xoff": "20 kB", "xon": "10 kB", "quanta": 3000}
+    site = {"hosts": 2, "fabric": ONE_SWITCH | {"pfc": pfc, "queue_limit": "1 MB"}}
+    held = {"name": "held", "from": "b.1", "to": "b.0", "bytes": "2560 B", "message": "256 B"}
+    storm = {"what": "pause-storm", "at": "15 us", "host": "b.0", "priority": 3, "lasts": "10 us"}
+    scenario = transfer(
+        sites={"a": site, "b": site},
+        traffic=[SMALL, held | {"priority": 3, "start": "20 us"}],
+        events=[storm],
+    )
+    assert share(check(scenario, bins=2, groups=groups)) > 0.5
+
+
 def test_a_look_in_mid_period_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It stores what the bins have so far, and begins anew with the largest queue."""
     monkeypatch.setattr(engine, "SLICE_S", 0.0)
