@@ -33,7 +33,6 @@ def close_bins(run, now_ps):
 @jit
 def close_played_bin(run):
     """Write what a bin gathered that a jump goes over (kernels/cycle_tape.py), and move on."""
-    run.bins_stored += 1
     _store_flows(run)
     for place in range(run.own_ports_count):
         p = get_own_port(run, place)
@@ -102,7 +101,6 @@ def _store_flows(run):
 
 @jit
 def _store_ports(run, end_ps):
-    run.bins_stored += 1
     for place in range(run.own_ports_count):
         p = get_own_port(run, place)
         port = get_port(run, p)

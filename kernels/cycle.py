@@ -28,7 +28,7 @@ from .cycle_limits import (
     same_standing,
 )
 from .cycle_lines import came_as_before, limit_by_room, limit_by_what_comes, limit_lines
-from .cycle_peaks import note_cycle_peaks, note_peaks
+from .cycle_peaks import begin_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
 from .serve import settle
@@ -54,13 +54,12 @@ def look_back(run, g, end_ps):
     settle_all(run)
     if run.image_ps != NOWHERE:
         if match(run, g, end_ps):
-            if run.cycle_known and not came_as_before(run, g):
-                run.cycle_known = 0
+            if run.tape_period_ps != 0 and not came_as_before(run, g):
                 run.tape_period_ps = 0
             end_tape(run)
-            note_cycle(run)
             if follow(run, g):
                 run.credit = most
+            begin_cycle_peaks(run)
             take_image(run, g)
             run.tries = 0
             run.patience = 1
@@ -73,9 +72,9 @@ def look_back(run, g, end_ps):
         run.patience = 2 * run.patience if run.patience < LONGEST_PATIENCE else 1
     run.taping = 0
     run.tape_period_ps = 0
-    run.cycle_known = 0
     run.tries = 0
     note_peaks(run)
+    begin_cycle_peaks(run)
     take_image(run, g)
     run.credit -= words_of_image(run)
 
@@ -112,19 +111,9 @@ def match(run, g, end_ps):
 
 
 @jit
-def note_cycle(run):
-    """Take the largest queues since the image for those of the cycle, if no bin ended since."""
-    if not run.cycle_known and run.bins_stored == run.image_bins_stored:
-        note_cycle_peaks(run)
-        run.cycle_known = 1
-    note_peaks(run)
-
-
-@jit
 def follow(run, g):
     """Jump, if that is worth it; False if not."""
-    if not run.cycle_known:
-        return False
+    note_peaks(run)
     if run.tape_period_ps != run.period_ps:
         run.latest_ps = min(run.latest_ps, run.bin_end_ps - 1)
     at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)

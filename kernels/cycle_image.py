@@ -122,7 +122,6 @@ def take_image(run, g):
     run.image_operations_left = run.operations_left
     run.image_agenda_next = run.agenda_next
     run.image_port_to_serve = run.port_to_serve
-    run.image_bins_stored = run.bins_stored
     run.image_ps = run.now_ps
 
 

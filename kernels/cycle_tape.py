@@ -30,15 +30,12 @@ def end_tape(run):
         if port.paused or port.rx_pause != then.rx_pause:
             return  # how long it was paused in a bin is not on it
         port.border_bytes = then.tx_bytes - port.tx_bytes
-        port.cycle_peak_bytes = then.queued_bytes
     stored = 0
     delivered = 0
     for k in range(run.tape_size):
         row = get_taped(run, k)
         if row.kind == ENTERS:
-            port = get_port(run, row.entity)
             stored += row.bytes
-            port.cycle_peak_bytes = max(port.cycle_peak_bytes, row.level_bytes)
         elif row.kind == SENDS:
             get_port(run, row.entity).border_bytes += row.bytes
             stored -= row.level_bytes
@@ -51,7 +48,6 @@ def end_tape(run):
             return
     if stored == 0 and delivered == 0:
         run.tape_period_ps = run.period_ps
-        run.cycle_known = 1
 
 
 @jit

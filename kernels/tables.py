@@ -125,7 +125,7 @@ port = _record(
         ("binned_pause_ps", "i8"),  # pauses already in the bins
         ("max_queued_bytes", "i8"),
         ("bin_max_queued_bytes", "i8"),  # since the current time bin began
-        ("cycle_peak_bytes", "i8"),  # in one period of what goes on now (kernels/cycle.py)
+        ("cycle_peak_bytes", "i8"),  # since the image was taken (kernels/cycle.py)
         ("border_bytes", "i8"),  # queued as a bin ends that a jump goes over
     ],
 )
@@ -579,7 +579,6 @@ run = _record(
         ("bin", "i8"),
         ("bin_width_ps", "i8"),
         ("bin_end_ps", "i8"),
-        ("bins_stored", "i8"),  # how often the current bin was written
     ]
     + [
         # state: of kernels/cycle.py
@@ -595,7 +594,6 @@ run = _record(
         ("credit_events", "i8"),  # `events` when that was last earned
         ("tries", "i8"),  # since the image was taken
         ("patience", "i8"),  # so many, then another image is taken
-        ("cycle_known", "i8"),  # 1: cycle_peak_bytes of the ports are those of the image's cycle
         ("taping", "i8"),  # 1: what happens since the image is on the tape
         ("tape_size", "i8"),
         ("tape_period_ps", "i8"),  # of the image's cycle, if the tape holds a period of it; or 0
@@ -621,7 +619,6 @@ run = _record(
         ("image_operations_left", "i8"),
         ("image_agenda_next", "i8"),
         ("image_port_to_serve", "i8"),
-        ("image_bins_stored", "i8"),
         ("image_pending_size", "i8"),
         ("image_standing_size", "i8"),
         # what came of it
