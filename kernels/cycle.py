@@ -19,6 +19,7 @@ from .cycle_image import (
 )
 from .cycle_jump import jump
 from .cycle_limits import (
+    MANY_PERIODS,
     at_most,
     limit_gaps,
     limit_pending,
@@ -34,7 +35,6 @@ from .jit import jit, jit_apart
 from .serve import settle
 from .tables import NOWHERE
 
-MOST_PERIODS = 1 << 32
 LONGEST_PATIENCE = 64
 WORDS_A_QUEUE_PAIR = 8
 MOST_CREDIT = 16  # images
@@ -90,7 +90,7 @@ def settle_all(run):
 def match(run, g, end_ps):
     """Tell whether a group does again what it did; `most_periods` of that must follow."""
     run.period_ps = run.now_ps - run.image_ps
-    run.most_periods = MOST_PERIODS
+    run.most_periods = MANY_PERIODS
     run.latest_ps = end_ps
     if run.period_ps == 0 or not same_account(run):
         return False

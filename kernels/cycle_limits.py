@@ -52,6 +52,7 @@ from .tables import (
     PSN_MODULUS,
 )
 
+MANY_PERIODS = 1 << 32
 UNKNOWN = -1  # by how much PSNs move: nothing has told yet
 LONGEST_FRAME_BYTES = 1 << 15
 
@@ -272,22 +273,36 @@ def moves_on(run, g, kind, q, psn, before):
         shift = moved
     if moved != shift:
         return False
-    if kind != DATA or moved == 0 or get_ack_shift(run, q) != 0:
+    if kind != DATA or moved == 0 or not is_refused(run, g, q):
         return True
-    if get_port(run, get_requester(run, q).sender_port).group == g:
-        return True
-    # The receiver takes nothing in: it must throw this one away for the same reason.
+    # It must be thrown away for the same reason.
     expected = get_responder(run, q).expected
-    return way_off(psn, expected) == way_off(before, expected)
+    return is_ahead(before, expected) == is_ahead(psn, expected) and psn != expected % PSN_MODULUS
 
 
 @jit
-def way_off(psn, expected):
-    """Return whether a PSN is the expected one (0), ahead of it (1), or behind (2)."""
-    ahead = (psn - expected) % PSN_MODULUS
-    if ahead == 0:
-        return 0
-    return 1 if ahead < PSN_MODULUS // 2 else 2
+def is_refused(run, g, q):
+    """Tell whether the receiver of a queue pair, if it is here, took nothing in in the period."""
+    if get_port(run, get_requester(run, q).sender_port).group == g:
+        return False
+    return get_ack_shift(run, q) == 0
+
+
+@jit
+def is_ahead(psn, expected):
+    """Tell whether a PSN is the expected one or ahead of it; else it is behind."""
+    return (psn - expected) % PSN_MODULUS < PSN_MODULUS // 2
+
+
+@jit
+def periods_refused(run, g, q, psn):
+    """Return how many periods a data packet and those it stands for are thrown away as it is."""
+    shift = get_data_shift(run, q)
+    if shift <= 0 or not is_refused(run, g, q):
+        return MANY_PERIODS
+    ahead = (psn - get_responder(run, q).expected) % PSN_MODULUS
+    left = PSN_MODULUS // 2 - ahead if ahead < PSN_MODULUS // 2 else PSN_MODULUS - ahead
+    return (left - 1) // shift
 
 
 @jit

@@ -16,10 +16,10 @@ from .cycle_image import (
     sends_on,
     shape_of,
 )
-from .cycle_limits import UNKNOWN, at_most, moves_on, shift_of
+from .cycle_limits import MANY_PERIODS, UNKNOWN, at_most, moves_on, periods_refused, shift_of
 from .jit import jit
 from .line import KEPT_SHARE, room_on
-from .tables import PFC, PSN_MODULUS, TRAIN
+from .tables import DATA, PFC, PSN_MODULUS, TRAIN
 from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
 
 LARGEST_RING = 1 << 18  # packets, for the sake of cycles
@@ -118,13 +118,29 @@ def known_to_come(run, g, line, received, most):
                 break
             if not all_come_again(run, g, line, number - received, number, received):
                 break
-            number = end_of(packet) + distance_of(packet)  # the last period of it is written
+            after = end_of(packet) + distance_of(packet)  # the last period of it is written
+            refused = periods_train_is_refused(run, g, line, number, received)
+            if number + refused * received < after:
+                return number + refused * received - line.received
+            number = after
         elif comes_again(run, g, line, number, received):
             number += 1
         else:
             break
         known = number - line.received
     return known
+
+
+@jit
+def periods_train_is_refused(run, g, line, number, received):
+    """Return how many periods of a train are thrown away, if they are, for the same reason."""
+    periods = np.int64(MANY_PERIODS)
+    for before in range(number - received, number):
+        packet = get_on_line(line, before)
+        if packet.kind == DATA:
+            q = np.int64(packet.queue_pair)
+            periods = min(periods, periods_refused(run, g, q, packet.psn))
+    return periods
 
 
 @jit
