@@ -37,7 +37,9 @@ def close_played_bin(run):
     for place in range(run.own_ports_count):
         p = get_own_port(run, place)
         port = get_port(run, p)
-        _store_queue_and_sent(run, port, run.bin * run.ports_count + p, port.border_bytes)
+        at = run.bin * run.ports_count + p
+        _store_queue_and_sent(run, port, at, port.border_bytes)
+        _store_pauses(run, p, at, run.bin_end_ps)
     if run.bin + 1 == run.bins:
         _fold(run)
     run.bin += 1
@@ -107,15 +109,23 @@ def _store_ports(run, end_ps):
         at = run.bin * run.ports_count + p
         settle(run, p, end_ps)
         _store_queue_and_sent(run, port, at, port.queued_bytes)
-        if port.rx_pause > 0:
-            total = port.paused_ps
-            paused = port.paused
-            while paused:
-                priority = highest_bit(paused)
-                paused &= ~(1 << priority)
-                total += open_pause(get_lane(run, p * PRIORITIES + priority), end_ps)
-            _add(run.pause_bins_at, at, total - port.binned_pause_ps)
-            port.binned_pause_ps = total
+        _store_pauses(run, p, at, end_ps)
+
+
+@jit
+def _store_pauses(run, p, at, end_ps):
+    """Write how long a port was paused in a bin that ends at a time."""
+    port = get_port(run, p)
+    if port.rx_pause == 0:
+        return
+    total = port.paused_ps
+    paused = port.paused
+    while paused:
+        priority = highest_bit(paused)
+        paused &= ~(1 << priority)
+        total += open_pause(get_lane(run, p * PRIORITIES + priority), end_ps)
+    _add(run.pause_bins_at, at, total - port.binned_pause_ps)
+    port.binned_pause_ps = total
 
 
 @jit

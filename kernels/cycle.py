@@ -21,6 +21,7 @@ from .cycle_jump import jump
 from .cycle_limits import (
     MANY_PERIODS,
     at_most,
+    forget_transits,
     limit_gaps,
     limit_pending,
     limit_ports,
@@ -36,6 +37,7 @@ from .serve import settle
 from .tables import NOWHERE
 
 LONGEST_PATIENCE = 64
+MUCH_IN_VAIN = 64  # looks: after as many again, half as much is spent on them
 WORDS_A_QUEUE_PAIR = 8
 MOST_CREDIT = 16  # images
 
@@ -45,6 +47,7 @@ def look_back(run, g, end_ps):
     """Compare group g with its image, and jump if that is found; up to and with a time."""
     run.anchored = 0
     earned = (run.events - run.credit_events) * run.words_an_event
+    earned >>= min(run.in_vain // MUCH_IN_VAIN, 2)
     run.credit_events = run.events
     run.anchor_events = run.events
     most = MOST_CREDIT * words_of_image(run)
@@ -59,6 +62,7 @@ def look_back(run, g, end_ps):
             end_tape(run)
             if follow(run, g):
                 run.credit = most
+                run.in_vain = 0
             begin_cycle_peaks(run)
             take_image(run, g)
             run.tries = 0
@@ -67,6 +71,7 @@ def look_back(run, g, end_ps):
                 start_tape(run)
             return
         run.tries += 1
+        run.in_vain += 1
         if run.tries < run.patience:
             return
         run.patience = 2 * run.patience if run.patience < LONGEST_PATIENCE else 1
@@ -97,6 +102,7 @@ def match(run, g, end_ps):
     run.credit -= WORDS_A_QUEUE_PAIR * (run.own_requesters_count + run.own_responders_count)
     if not (limit_requesters(run) and limit_responders(run, g)):
         return False
+    forget_transits(run)
     run.credit -= 2 * words_of_image(run)
     if not same_rows(run):
         return False

@@ -36,10 +36,12 @@ from .access import (
 from .bits import lowest_bit
 from .cycle_fields import CLOCK, FREE, SAME
 from .jit import jit, jit_apart
-from .tables import NOWHERE, PFC, PRIORITIES, WORD_BITS
+from .tables import NAK, NOWHERE, PFC, PRIORITIES, WORD_BITS
 
 LINE_WORDS = 3  # of the image, a line
 FLOW_WORDS = 2
+WORDS_A_PACKET = 24  # it may lie anywhere
+WORDS_A_PENDING = 12
 SENT, LAST_PS, RECEIVED = range(LINE_WORDS)
 DELIVERED_BYTES, LAST_DELIVERY_PS = range(FLOW_WORDS)
 
@@ -127,8 +129,9 @@ def take_image(run, g):
 
 @jit
 def words_of_image(run):
-    """Return how much is compared or copied at a time, in words."""
-    return run.image_operations + 4 * run.standing_size + 2 * run.pending_size
+    """Return what comparing or copying an image costs, as if it were words side by side."""
+    listed = WORDS_A_PACKET * run.standing_size + WORDS_A_PENDING * run.pending_size
+    return run.image_operations + listed
 
 
 @jit
@@ -202,7 +205,7 @@ def note_standing(run, i, arrival_ps):
     row.queue_pair = NOWHERE if packet.kind >= PFC else packet.queue_pair
     row.psn = packet.psn
     row.at = packet.at
-    row.about = packet.about
+    row.about = packet.about if packet.kind == NAK else 0
     row.arrival_ps = arrival_ps
     row.shape = shape_of(packet)
     run.standing_size += 1

@@ -21,6 +21,7 @@ from .access import (
     get_own_port,
     get_own_requester,
     get_own_responder,
+    get_own_transit,
     get_pending,
     get_port,
     get_requester,
@@ -254,6 +255,15 @@ def limit_responders(run, g):
 
 
 @jit
+def forget_transits(run):
+    """Forget by how much the PSNs of queue pairs move that neither send nor receive here."""
+    for place in range(run.own_transits_count):
+        q = get_own_transit(run, place)
+        set_data_shift(run, q, UNKNOWN)
+        set_ack_shift(run, q, UNKNOWN)
+
+
+@jit
 def shift_of(run, kind, q):
     """Return by how much the PSNs of a queue pair's packets of a kind move in a period."""
     if kind == DATA:
@@ -269,8 +279,11 @@ def moves_on(run, g, kind, q, psn, before):
     moved = (psn - before) % PSN_MODULUS
     shift = shift_of(run, kind, q)
     if shift == UNKNOWN:
-        set_data_shift(run, q, moved)
         shift = moved
+        if kind == DATA:
+            set_data_shift(run, q, moved)
+        else:
+            set_ack_shift(run, q, moved)
     if moved != shift:
         return False
     if kind != DATA or moved == 0 or not is_refused(run, g, q):
@@ -284,6 +297,8 @@ def moves_on(run, g, kind, q, psn, before):
 def is_refused(run, g, q):
     """Tell whether the receiver of a queue pair, if it is here, took nothing in in the period."""
     if get_port(run, get_requester(run, q).sender_port).group == g:
+        return False
+    if get_port(run, get_responder(run, q).receiver_port).group != g:
         return False
     return get_ack_shift(run, q) == 0
 

@@ -19,7 +19,7 @@ from .cycle_image import (
 from .cycle_limits import MANY_PERIODS, UNKNOWN, at_most, moves_on, periods_refused, shift_of
 from .jit import jit
 from .line import KEPT_SHARE, room_on
-from .tables import DATA, PFC, PSN_MODULUS, TRAIN
+from .tables import DATA, NAK, PFC, PSN_MODULUS, TRAIN
 from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
 
 LARGEST_RING = 1 << 18  # packets, for the sake of cycles
@@ -158,9 +158,9 @@ def comes_again(run, g, line, number, received):
     now, before = get_on_line(line, number), get_on_line(line, number - received)
     if now.arrival_ps - before.arrival_ps != run.period_ps:
         return False
-    if shape_of(now) != shape_of(before) or now.at != before.at or now.about != before.about:
+    if shape_of(now) != shape_of(before) or now.at != before.at:
         return False
-    if now.queue_pair != before.queue_pair:
+    if now.queue_pair != before.queue_pair or (now.kind == NAK and now.about != before.about):
         return False
     if now.kind >= PFC:
         return now.psn == before.psn

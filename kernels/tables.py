@@ -538,7 +538,7 @@ SHARED_TABLES = (
 )
 CYCLE_TABLES = (
     *("own_requesters", "own_responders", "blocks", "image", "deltas", "pending", "standing"),
-    *("data_shifts", "ack_shifts", "tape"),
+    *("data_shifts", "ack_shifts", "tape", "own_transits"),
 )
 GROUP_TABLES = (
     *("packets", "heap", "near", "buckets", "marks", "agenda_ps", "agenda_operation"),
@@ -593,6 +593,7 @@ run = _record(
         ("credit", "i8"),  # words that may be compared or copied
         ("credit_events", "i8"),  # `events` when that was last earned
         ("tries", "i8"),  # since the image was taken
+        ("in_vain", "i8"),  # since the last jump
         ("patience", "i8"),  # so many, then another image is taken
         ("taping", "i8"),  # 1: what happens since the image is on the tape
         ("tape_size", "i8"),
@@ -702,6 +703,7 @@ class Group(NamedTuple):
     own_lines: Any  # int64, the lines that leave from there
     own_requesters: Any  # int64, the queue pairs that send from there
     own_responders: Any  # int64, and those that receive there
+    own_transits: Any  # int64, and those that only pass
     blocks: Any  # of all that an image holds of them
     image: Any  # int64
     deltas: Any

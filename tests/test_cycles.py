@@ -37,7 +37,7 @@ NOT_COMPARED = {
     "ports": {
         *("peak_bytes", "cycle_peak_bytes", "flight_head", "flight_tail", "binned_tx_bytes"),
         *("service_pending", "released_queue", "released_lane", "released_bytes"),
-        *("busy_until_ps", "bin_max_queued_bytes"),
+        *("busy_until_ps", "bin_max_queued_bytes", "border_bytes"),
     },
     "lanes": {"head", "tail", "quiet_port"},
     "requesters": {"next_ready", "ready"},

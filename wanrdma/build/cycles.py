@@ -53,6 +53,7 @@ def prepare(tables: kt.Tables) -> None:
         tables.groups[g] = group._replace(
             own_requesters=requesters,
             own_responders=responders,
+            own_transits=_transits(tables, g),
             blocks=np.array([one for name in rows for one in _blocks(name, rows[name])], kt.block),
             image=np.zeros(end, np.int64),
             deltas=np.zeros(ends["pools"], kt.delta),
@@ -62,6 +63,20 @@ def prepare(tables: kt.Tables) -> None:
             ack_shifts=np.zeros(len(tables.requesters), np.int64),
             tape=np.zeros(TAPE_ROWS, kt.taped),
         )
+
+
+def _transits(tables: kt.Tables, g: int) -> Any:
+    """Return the queue pairs whose packets pass group g, and begin and end elsewhere."""
+    at_ports = tables.paths != kt.NOWHERE
+    here = np.zeros(len(tables.paths), bool)
+    here[at_ports] = tables.ports["group"][tables.paths[at_ports]] == g
+    # A data path and an ACK path follow each other, queue pair by queue pair.
+    firsts = tables.requesters["data_path"]
+    passes = np.add.reduceat(here, firsts) > 0 if len(firsts) else np.zeros(0, bool)
+    ends = (tables.requesters["sender_port"], tables.responders["receiver_port"])
+    for ports in ends:
+        passes &= tables.ports["group"][ports] != g
+    return np.flatnonzero(passes)
 
 
 def _used_priorities(tables: kt.Tables) -> Any:
