@@ -34,7 +34,7 @@ from .cycle_peaks import begin_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
 from .serve import settle
-from .tables import NOWHERE
+from .tables import NEVER_PS, NOWHERE
 
 LONGEST_PATIENCE = 64
 MUCH_IN_VAIN = 64  # looks: after as many again, half as much is spent on them
@@ -56,18 +56,21 @@ def look_back(run, g, end_ps):
         return
     settle_all(run)
     if run.image_ps != NOWHERE:
-        if match(run, g, end_ps):
-            if run.tape_period_ps != 0 and not came_as_before(run, g):
+        if match(run, g):
+            if not is_still_on_tape(run, g):
                 run.tape_period_ps = 0
             end_tape(run)
-            if follow(run, g):
+            run.tape_deltas = run.deltas_mixed
+            run.tape_periods = run.most_periods
+            run.tape_until_ps = run.latest_ps
+            if follow(run, g, end_ps):
                 run.credit = most
                 run.in_vain = 0
             begin_cycle_peaks(run)
             take_image(run, g)
             run.tries = 0
             run.patience = 1
-            if run.tape_period_ps != run.period_ps:
+            if run.tape_period_ps != run.period_ps or run.refuses:
                 start_tape(run)
             return
         run.tries += 1
@@ -92,11 +95,11 @@ def settle_all(run):
 
 
 @jit
-def match(run, g, end_ps):
+def match(run, g):
     """Tell whether a group does again what it did; `most_periods` of that must follow."""
     run.period_ps = run.now_ps - run.image_ps
     run.most_periods = MANY_PERIODS
-    run.latest_ps = end_ps
+    run.latest_ps = NEVER_PS
     if run.period_ps == 0 or not same_account(run):
         return False
     run.credit -= WORDS_A_QUEUE_PAIR * (run.own_requesters_count + run.own_responders_count)
@@ -117,9 +120,24 @@ def match(run, g, end_ps):
 
 
 @jit
-def follow(run, g):
-    """Jump, if that is worth it; False if not."""
+def is_still_on_tape(run, g):
+    """Tell whether the period that has just ended was as the one that is on the tape.
+
+    It was if that had to follow by all limits, and what came in was the same, too. Of what is
+    thrown away it is not known how it was to move on.
+    """
+    if run.tape_period_ps != run.period_ps or run.tape_periods == 0 or run.refuses:
+        return False
+    if run.tape_deltas != run.deltas_mixed:
+        return False
+    return run.now_ps <= run.tape_until_ps and came_as_before(run, g)
+
+
+@jit
+def follow(run, g, end_ps):
+    """Jump, if that is worth it, up to and with a time; False if not."""
     note_peaks(run)
+    run.latest_ps = min(run.latest_ps, end_ps)
     if run.tape_period_ps != run.period_ps:
         run.latest_ps = min(run.latest_ps, run.bin_end_ps - 1)
     at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)
@@ -130,6 +148,7 @@ def follow(run, g):
     if run.most_periods == 0 or not is_worth_it(run):
         return False
     jump(run, g, run.most_periods)
+    run.tape_periods -= run.most_periods
     note_peaks(run)
     return True
 

@@ -36,10 +36,12 @@ from .access import (
 from .bits import lowest_bit
 from .cycle_fields import CLOCK, FREE, SAME
 from .jit import jit, jit_apart
+from .random import mix
 from .tables import NAK, NOWHERE, PFC, PRIORITIES, WORD_BITS
 
 LINE_WORDS = 3  # of the image, a line
 FLOW_WORDS = 2
+LARGE = 1 << 62
 WORDS_A_PACKET = 24  # it may lie anywhere
 WORDS_A_PENDING = 12
 SENT, LAST_PS, RECEIVED = range(LINE_WORDS)
@@ -150,6 +152,7 @@ def same_account(run):
 def same_rows(run):
     """Compare the rows with the image; list the words that grow in a period, and by how much."""
     run.deltas_size = 0
+    run.deltas_mixed = 0
     then_at = run.image_at
     for b in range(run.blocks_count):
         block = get_block(run, b)
@@ -166,6 +169,8 @@ def same_rows(run):
             delta.at = block.at + 8 * word
             delta.value = value - before
             run.deltas_size += 1
+            mixed = mix(np.uint64(run.deltas_mixed) ^ np.uint64(delta.at))
+            run.deltas_mixed = mix(mixed ^ np.uint64(delta.value % LARGE))
         then_at += 8 * block.words
     return True
 

@@ -223,6 +223,7 @@ def limit_newest(run, now, then, sent, acked, renewed):
 @jit
 def limit_responders(run, g):
     """Limit by the queue pairs that receive here; False if one did not go on as before."""
+    run.refuses = 0
     for place in range(run.own_responders_count):
         q = get_own_responder(run, place)
         now, then = get_responder(run, q), imaged_responder(run, place)
@@ -235,6 +236,8 @@ def limit_responders(run, g):
         else:
             set_ack_shift(run, q, accepted % PSN_MODULUS)
             set_data_shift(run, q, accepted % PSN_MODULUS if accepted > 0 else UNKNOWN)
+        if accepted == 0 and now.rx_packets != then.rx_packets:
+            run.refuses = 1
         if now.held_packets > 0 and now.rx_packets != then.rx_packets:
             return False
         if now.nak_again_ps > 0 and now.nak_due_ps == then.nak_due_ps:

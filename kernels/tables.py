@@ -598,11 +598,16 @@ run = _record(
         ("taping", "i8"),  # 1: what happens since the image is on the tape
         ("tape_size", "i8"),
         ("tape_period_ps", "i8"),  # of the image's cycle, if the tape holds a period of it; or 0
+        ("tape_deltas", "u8"),  # `deltas_mixed` of its period
+        ("tape_periods", "i8"),  # that have to follow the image as they are on the tape
+        ("tape_until_ps", "i8"),  # and before what time
         ("period_ps", "i8"),
         ("most_periods", "i8"),  # that may follow
         ("lines_short", "i8"),  # 1: some line is
         ("latest_ps", "i8"),  # no event after this may be left out
         ("deltas_size", "i8"),
+        ("deltas_mixed", "u8"),  # a hash of all
+        ("refuses", "i8"),  # 1: a receiver threw all away that came to it in the period
         ("pending_size", "i8"),
         ("standing_size", "i8"),
         # where in the image is what, in words

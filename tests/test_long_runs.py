@@ -220,12 +220,12 @@ traffic:
 """
 
 
-@cache
-def of_both(tables: kt.Tables) -> int:
+def handled_or_left_out(tables: kt.Tables) -> int:
     """Return how many events were handled, or done at once."""
     return tables.total("events") + tables.total("jumped_events")
 
 
+@cache
 def day_mostly_idle() -> list[Row]:
     """Compare two transfers a day apart with two at once: idle time costs no events.
 
@@ -252,7 +252,7 @@ def day_mostly_idle() -> list[Row]:
     alone = Trial(DAY.replace("86390 s", "0 s"))
     alone.run()
     hops = tables.packet_hops(), alone.tables.packet_hops()
-    events = of_both(tables) / of_both(alone.tables)
+    events = handled_or_left_out(tables) / handled_or_left_out(alone.tables)
     where, both = "two transfers, 24 h apart", "both at once"
     sums = tables.goodput_bins.sum(axis=1).tolist()
     return [
