@@ -39,6 +39,7 @@ def end_tape(run):
         elif row.kind == SENDS:
             get_port(run, row.entity).border_bytes += row.bytes
             stored -= row.level_bytes
+            row.end_ps %= run.period_ps  # as if one period were all
         else:
             delivered += row.bytes
     for place in range(run.own_flows_count):
@@ -110,8 +111,7 @@ def play(run, from_ps, to_ps):
                 port.peak_bytes = max(port.peak_bytes, row.level_bytes)
         else:
             port.tx_bytes += times * row.bytes
-            left = times_before(row.end_ps % period_ps, period_ps, whole_to, part_to)
-            port.border_bytes -= left * row.level_bytes
+            port.border_bytes -= (whole_to + (row.end_ps < part_to)) * row.level_bytes
 
 
 @jit

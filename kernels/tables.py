@@ -657,7 +657,7 @@ taped = np.dtype(
         ("entity", "i4"),  # the port; the flow
         ("after_ps", "i8"),  # the image
         ("bytes", "i8"),  # stored by the port; line time sent; payload
-        ("end_ps", "i8"),  # SENDS: when it has left, after the image
+        ("end_ps", "i8"),  # SENDS: when it has left, after the image; then within a period
         ("level_bytes", "i8"),  # ENTERS: what the port then stores; SENDS: that leaves with it
     ]
 )
