@@ -87,14 +87,14 @@ def look_back(run, g, end_ps):
     run.credit -= words_of_image(run)
 
 
-@jit
+@jit_apart
 def settle_all(run):
     """Settle all frames that have ended quietly: a group has one image and not several."""
     for place in range(run.own_ports_count):
         settle(run, get_own_port(run, place), run.now_ps)
 
 
-@jit
+@jit_apart
 def match(run, g):
     """Tell whether a group does again what it did; `most_periods` of that must follow."""
     run.period_ps = run.now_ps - run.image_ps
@@ -133,7 +133,7 @@ def is_still_on_tape(run, g):
     return run.now_ps <= run.tape_until_ps and came_as_before(run, g)
 
 
-@jit
+@jit_apart
 def follow(run, g, end_ps):
     """Jump, if that is worth it, up to and with a time; False if not."""
     note_peaks(run)

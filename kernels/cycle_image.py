@@ -148,7 +148,7 @@ def same_account(run):
     )
 
 
-@jit
+@jit_apart
 def same_rows(run):
     """Compare the rows with the image; list the words that grow in a period, and by how much."""
     run.deltas_size = 0
@@ -175,7 +175,7 @@ def same_rows(run):
     return True
 
 
-@jit
+@jit_apart
 def list_standing(run):
     """List the packets in queues and on cables; False if there are too many."""
     run.standing_size = 0
@@ -226,7 +226,7 @@ def shape_of(packet):
     return shape | np.int64(packet.flags) << 48
 
 
-@jit
+@jit_apart
 def list_pending(run):
     """List the pending events, by key; False if there are too many."""
     run.pending_size = 0
@@ -259,7 +259,7 @@ def note_pending(run, time_ps, key):
     run.pending_size += 1
 
 
-@jit
+@jit_apart
 def sort_pending(run):
     """Sort the list by key: Shell's sort, which does little where little is to be done."""
     gap = 1

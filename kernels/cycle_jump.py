@@ -70,7 +70,7 @@ def sent_packets(run):
     return packets
 
 
-@jit
+@jit_apart
 def move_flows(run, periods, by_ps):
     """Let the flows that end here have delivered as much in each period."""
     for place in range(run.own_flows_count):
@@ -81,7 +81,7 @@ def move_flows(run, periods, by_ps):
             flow.last_delivery_ps += by_ps
 
 
-@jit
+@jit_apart
 def move_operations(run, periods):
     """Let as many messages have been delivered in each period, and given credits."""
     for place in range(run.own_responders_count):
@@ -95,7 +95,7 @@ def move_operations(run, periods):
                 get_operation(run, np.int64(operation.feeds)).credits += messages
 
 
-@jit
+@jit_apart
 def move_standing(run, periods, by_ps):
     """Move the packets in queues and on cables, in the order in which they were listed."""
     k = 0
@@ -124,7 +124,7 @@ def move_standing(run, periods, by_ps):
                 k += 1
 
 
-@jit
+@jit_apart
 def move_pending(run, by_ps):
     """Put all pending events where they now belong."""
     clear_pending(run)

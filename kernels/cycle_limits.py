@@ -40,7 +40,7 @@ from .cycle_image import (
     SENT,
     image_word,
 )
-from .jit import jit
+from .jit import jit, jit_apart
 from .tables import (
     ACK,
     CODEWORDS,
@@ -78,7 +78,7 @@ def none_from(run, time_ps, frame_ps):
 # Queue pairs that send
 
 
-@jit
+@jit_apart
 def limit_requesters(run):
     """Limit by the queue pairs that send from here; False if one did not go on as before."""
     for place in range(run.own_requesters_count):
@@ -220,7 +220,7 @@ def limit_newest(run, now, then, sent, acked, renewed):
 # Queue pairs that receive
 
 
-@jit
+@jit_apart
 def limit_responders(run, g):
     """Limit by the queue pairs that receive here; False if one did not go on as before."""
     run.refuses = 0
@@ -257,7 +257,7 @@ def limit_responders(run, g):
 # Packets
 
 
-@jit
+@jit_apart
 def forget_transits(run):
     """Forget by how much the PSNs of queue pairs move that neither send nor receive here."""
     for place in range(run.own_transits_count):
@@ -276,7 +276,7 @@ def shift_of(run, kind, q):
     return np.int64(0)
 
 
-@jit
+@jit_apart
 def moves_on(run, g, kind, q, psn, before):
     """Tell whether a packet is the one of a period before, as far as its PSN goes."""
     moved = (psn - before) % PSN_MODULUS
@@ -323,7 +323,7 @@ def periods_refused(run, g, q, psn):
     return (left - 1) // shift
 
 
-@jit
+@jit_apart
 def same_standing(run, g):
     """Tell whether the packets in queues and on cables are those of a period before."""
     if run.standing_size != run.image_standing_size:
@@ -357,7 +357,7 @@ def kind_of(shape):
 # Time
 
 
-@jit
+@jit_apart
 def limit_pending(run):
     """Limit by the events that do not move on; False if there are others than there were."""
     if run.pending_size != run.image_pending_size:
@@ -373,7 +373,7 @@ def limit_pending(run):
     return True
 
 
-@jit
+@jit_apart
 def limit_ports(run):
     """Limit by frames longer than the period, and by the errors and breaks to come."""
     for place in range(run.own_ports_count):
@@ -441,7 +441,7 @@ def limit_errors(run, port):
         run.latest_ps = min(run.latest_ps, errors.until_ps - frame_ps)
 
 
-@jit
+@jit_apart
 def limit_gaps(run):
     """Limit by the good bits or packets that are left before the next bad one."""
     for place in range(run.own_ports_count):

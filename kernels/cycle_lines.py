@@ -17,7 +17,7 @@ from .cycle_image import (
     shape_of,
 )
 from .cycle_limits import MANY_PERIODS, UNKNOWN, at_most, moves_on, periods_refused, shift_of
-from .jit import jit
+from .jit import jit, jit_apart
 from .line import KEPT_SHARE, room_on
 from .tables import DATA, NAK, PFC, PSN_MODULUS, TRAIN
 from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
@@ -25,7 +25,7 @@ from .train import LEAST_PERIODS, distance_of, end_of, put_train, write_out
 LARGEST_RING = 1 << 18  # packets, for the sake of cycles
 
 
-@jit
+@jit_apart
 def limit_lines(run, g):
     """Limit by what has come so far; False if a line was not used as in any other period."""
     for i in range(run.lines_count):
@@ -51,7 +51,7 @@ def limit_lines(run, g):
     return True
 
 
-@jit
+@jit_apart
 def limit_by_room(run, g):
     """Limit by the room on the lines, and say where it is much too small."""
     wanted = run.most_periods
@@ -71,7 +71,7 @@ def is_kept(line, packets):
     return 2 * packets <= line.ring_count // KEPT_SHARE
 
 
-@jit
+@jit_apart
 def limit_by_what_comes(run, g):
     """Limit by how much of what is on the lines to here goes on as in the period."""
     for i in range(run.lines_count):
@@ -92,7 +92,7 @@ def limit_by_what_comes(run, g):
         at_most(run, (min(known, on_it) - 1) // received)
 
 
-@jit
+@jit_apart
 def came_as_before(run, g):
     """Tell whether what came in the period was what had come in the one before it."""
     for i in range(run.lines_count):
@@ -106,7 +106,7 @@ def came_as_before(run, g):
     return True
 
 
-@jit
+@jit_apart
 def known_to_come(run, g, line, received, most):
     """Return how many packets go on as the `received` before them, if not so many or more."""
     known = 0
@@ -152,7 +152,7 @@ def all_come_again(run, g, line, first, end, received):
     return number == end
 
 
-@jit
+@jit_apart
 def comes_again(run, g, line, number, received):
     """Tell whether a packet on a line is the one of the period before, a period later."""
     now, before = get_on_line(line, number), get_on_line(line, number - received)
@@ -167,7 +167,7 @@ def comes_again(run, g, line, number, received):
     return moves_on(run, g, now.kind, np.int64(now.queue_pair), now.psn, before.psn)
 
 
-@jit
+@jit_apart
 def move_lines(run, g, periods):
     """Put on the lines what would have been, and take off what would have come."""
     for i in range(run.lines_count):

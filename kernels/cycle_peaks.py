@@ -1,10 +1,10 @@
 """The largest queue of a port: since a group's image was taken, of a time bin, of the run."""
 
 from .access import get_own_port, get_port
-from .jit import jit
+from .jit import jit, jit_apart
 
 
-@jit
+@jit_apart
 def begin_cycle_peaks(run):
     """Begin anew with the largest queues since the image."""
     for place in range(run.own_ports_count):
@@ -12,7 +12,7 @@ def begin_cycle_peaks(run):
         port.cycle_peak_bytes = port.queued_bytes
 
 
-@jit
+@jit_apart
 def note_peaks(run):
     """Note the largest queues so far, and begin anew."""
     for place in range(run.own_ports_count):

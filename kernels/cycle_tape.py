@@ -7,7 +7,7 @@ and when. Bins that end in the time that is left out get what of the periods fal
 from .access import get_flow, get_own_flow, get_own_port, get_port, get_taped, imaged_port
 from .bins import close_played_bin
 from .cycle_image import DELIVERED_BYTES, FLOW_WORDS, image_word
-from .jit import jit
+from .jit import jit, jit_apart
 from .tables import DELIVERS, ENTERS, SENDS
 
 
@@ -19,7 +19,7 @@ def start_tape(run):
     run.tape_period_ps = 0
 
 
-@jit
+@jit_apart
 def end_tape(run):
     """End the tape of a period, and see whether it has all that happened in it."""
     if not run.taping:
@@ -60,7 +60,7 @@ def delivered_in_period(run, place):
     )
 
 
-@jit
+@jit_apart
 def play_periods(run, periods):
     """Let the ports have sent, and the flows delivered, so many periods; close bins that end."""
     end_ps = run.now_ps + periods * run.period_ps
@@ -82,7 +82,7 @@ def play_periods(run, periods):
     play(run, from_ps, -periods)
 
 
-@jit
+@jit_apart
 def play(run, from_ps, to_ps):
     """Let happen what does between two times after now; to_ps < 0: up to the end of -to_ps periods.
 
