@@ -29,7 +29,7 @@ from .cycle_limits import (
     limit_responders,
     same_standing,
 )
-from .cycle_lines import came_as_before, limit_by_room, limit_by_what_comes, limit_lines
+from .cycle_lines import limit_by_room, limit_by_what_comes, limit_lines
 from .cycle_peaks import begin_cycle_peaks, note_peaks
 from .cycle_tape import end_tape, start_tape
 from .jit import jit, jit_apart
@@ -37,7 +37,7 @@ from .serve import settle
 from .tables import NEVER_PS, NOWHERE
 
 LONGEST_PATIENCE = 64
-MUCH_IN_VAIN = 64  # looks: after as many again, half as much is spent on them
+MUCH_IN_VAIN = 32  # looks: after as many again, half as much is spent on them
 WORDS_A_QUEUE_PAIR = 8
 MOST_CREDIT = 16  # images
 
@@ -47,7 +47,7 @@ def look_back(run, g, end_ps):
     """Compare group g with its image, and jump if that is found; up to and with a time."""
     run.anchored = 0
     earned = (run.events - run.credit_events) * run.words_an_event
-    earned >>= min(run.in_vain // MUCH_IN_VAIN, 2)
+    earned >>= min(run.in_vain // MUCH_IN_VAIN, 4)
     run.credit_events = run.events
     run.anchor_events = run.events
     most = MOST_CREDIT * words_of_image(run)
@@ -57,12 +57,7 @@ def look_back(run, g, end_ps):
     settle_all(run)
     if run.image_ps != NOWHERE:
         if match(run, g):
-            if not is_still_on_tape(run, g):
-                run.tape_period_ps = 0
             end_tape(run)
-            run.tape_deltas = run.deltas_mixed
-            run.tape_periods = run.most_periods
-            run.tape_until_ps = run.latest_ps
             if follow(run, g, end_ps):
                 run.credit = most
                 run.in_vain = 0
@@ -70,8 +65,7 @@ def look_back(run, g, end_ps):
             take_image(run, g)
             run.tries = 0
             run.patience = 1
-            if run.tape_period_ps != run.period_ps or run.refuses:
-                start_tape(run)
+            start_tape(run)
             return
         run.tries += 1
         run.in_vain += 1
@@ -79,7 +73,7 @@ def look_back(run, g, end_ps):
             return
         run.patience = 2 * run.patience if run.patience < LONGEST_PATIENCE else 1
     run.taping = 0
-    run.tape_period_ps = 0
+    run.is_taped = 0
     run.tries = 0
     note_peaks(run)
     begin_cycle_peaks(run)
@@ -119,26 +113,12 @@ def match(run, g):
     return True
 
 
-@jit
-def is_still_on_tape(run, g):
-    """Tell whether the period that has just ended was as the one that is on the tape.
-
-    It was if that had to follow by all limits, and what came in was the same, too. Of what is
-    thrown away it is not known how it was to move on.
-    """
-    if run.tape_period_ps != run.period_ps or run.tape_periods == 0 or run.refuses:
-        return False
-    if run.tape_deltas != run.deltas_mixed:
-        return False
-    return run.now_ps <= run.tape_until_ps and came_as_before(run, g)
-
-
 @jit_apart
 def follow(run, g, end_ps):
     """Jump, if that is worth it, up to and with a time; False if not."""
     note_peaks(run)
     run.latest_ps = min(run.latest_ps, end_ps)
-    if run.tape_period_ps != run.period_ps:
+    if not run.is_taped:
         run.latest_ps = min(run.latest_ps, run.bin_end_ps - 1)
     at_most(run, (run.latest_ps - run.now_ps) // run.period_ps)
     if not is_worth_it(run):
@@ -148,7 +128,6 @@ def follow(run, g, end_ps):
     if run.most_periods == 0 or not is_worth_it(run):
         return False
     jump(run, g, run.most_periods)
-    run.tape_periods -= run.most_periods
     note_peaks(run)
     return True
 

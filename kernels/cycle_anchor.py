@@ -1,4 +1,4 @@
-"""The anchor of a cycle: the queue pair at whose packets a group is compared with its image."""
+"""The anchor of a cycle: one end of a queue pair, at whose packets a group is looked back at."""
 
 from .jit import jit, jit_inlined
 from .tables import LAST_OF_MESSAGE, NOWHERE
@@ -9,10 +9,10 @@ ANCHOR_EVERY = 64
 
 
 @jit_inlined
-def pass_anchor(run, q, packet):
+def pass_anchor(run, q, is_receiver, packet):
     """Note that a host sends or receives a data packet."""
-    run.last_pair = q
-    if q == run.anchor:
+    run.last_end = 2 * q + is_receiver
+    if run.last_end == run.anchor:
         note_anchor(run, packet)
 
 
@@ -29,10 +29,10 @@ def note_anchor(run, packet):
 
 @jit
 def choose_anchor(run):
-    """Let the queue pair that was last at work be the anchor, if this one has long been idle."""
+    """Let the end that was last at work be the anchor, if this one has long been idle."""
     if run.anchor != NOWHERE and run.events - run.anchor_events < LONG_IDLE_EVENTS:
         return
-    run.anchor = run.last_pair
+    run.anchor = run.last_end
     run.anchor_events = run.events
     run.since_end = 0
     run.image_ps = NOWHERE

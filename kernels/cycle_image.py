@@ -36,12 +36,10 @@ from .access import (
 from .bits import lowest_bit
 from .cycle_fields import CLOCK, FREE, SAME
 from .jit import jit, jit_apart
-from .random import mix
 from .tables import NAK, NOWHERE, PFC, PRIORITIES, WORD_BITS
 
 LINE_WORDS = 3  # of the image, a line
 FLOW_WORDS = 2
-LARGE = 1 << 62
 WORDS_A_PACKET = 24  # it may lie anywhere
 WORDS_A_PENDING = 12
 SENT, LAST_PS, RECEIVED = range(LINE_WORDS)
@@ -152,7 +150,6 @@ def same_account(run):
 def same_rows(run):
     """Compare the rows with the image; list the words that grow in a period, and by how much."""
     run.deltas_size = 0
-    run.deltas_mixed = 0
     then_at = run.image_at
     for b in range(run.blocks_count):
         block = get_block(run, b)
@@ -169,8 +166,6 @@ def same_rows(run):
             delta.at = block.at + 8 * word
             delta.value = value - before
             run.deltas_size += 1
-            mixed = mix(np.uint64(run.deltas_mixed) ^ np.uint64(delta.at))
-            run.deltas_mixed = mix(mixed ^ np.uint64(delta.value % LARGE))
         then_at += 8 * block.words
     return True
 
@@ -187,7 +182,7 @@ def list_standing(run):
         while i != NOWHERE:
             if run.standing_size == most:
                 return False
-            note_standing(run, i, get_packet(run, i).arrival_ps)
+            note_standing(run, p, i, get_packet(run, i).arrival_ps)
             i = np.int64(get_packet(run, i).next)
         waiting = np.int64(port.waiting)
         while waiting:
@@ -197,19 +192,19 @@ def list_standing(run):
             while i != NOWHERE:
                 if run.standing_size == most:
                     return False
-                note_standing(run, i, np.int64(0))
+                note_standing(run, p, i, np.int64(0))
                 i = np.int64(get_packet(run, i).next)
     return True
 
 
 @jit
-def note_standing(run, i, arrival_ps):
-    """Add packet i to the list."""
+def note_standing(run, p, i, arrival_ps):
+    """Add packet i, which is at port p or on its cable, to the list."""
     packet = get_packet(run, i)
     row = get_standing(run, run.standing_size)
     row.queue_pair = NOWHERE if packet.kind >= PFC else packet.queue_pair
     row.psn = packet.psn
-    row.at = packet.at
+    row.at = p if packet.kind >= PFC else packet.at  # a port's own frames have no path
     row.about = packet.about if packet.kind == NAK else 0
     row.arrival_ps = arrival_ps
     row.shape = shape_of(packet)

@@ -52,6 +52,9 @@ from .tables import (
     PRIORITIES,
     PSN_MODULUS,
 )
+from .tables import (
+    LAST_PS as END_PS,
+)
 
 MANY_PERIODS = 1 << 32
 UNKNOWN = -1  # by how much PSNs move: nothing has told yet
@@ -223,7 +226,6 @@ def limit_newest(run, now, then, sent, acked, renewed):
 @jit_apart
 def limit_responders(run, g):
     """Limit by the queue pairs that receive here; False if one did not go on as before."""
-    run.refuses = 0
     for place in range(run.own_responders_count):
         q = get_own_responder(run, place)
         now, then = get_responder(run, q), imaged_responder(run, place)
@@ -236,8 +238,6 @@ def limit_responders(run, g):
         else:
             set_ack_shift(run, q, accepted % PSN_MODULUS)
             set_data_shift(run, q, accepted % PSN_MODULUS if accepted > 0 else UNKNOWN)
-        if accepted == 0 and now.rx_packets != then.rx_packets:
-            run.refuses = 1
         if now.held_packets > 0 and now.rx_packets != then.rx_packets:
             return False
         if now.nak_again_ps > 0 and now.nak_due_ps == then.nak_due_ps:
@@ -434,7 +434,7 @@ def limit_errors(run, port):
     if errors.process == CODEWORDS:
         if errors.gap < 0:
             at_most(run, 0)
-        elif errors.gap <= run.latest_ps // errors.block_ps + 1:
+        elif errors.gap <= (min(run.latest_ps, END_PS) + frame_ps) // errors.block_ps:
             run.latest_ps = min(run.latest_ps, errors.gap * errors.block_ps - frame_ps)
         return
     if errors.process == GILBERT_ELLIOTT:

@@ -61,8 +61,9 @@ def limit_by_room(run, g):
             sent = line.sent - image_word(run, run.image_lines + LINE_WORDS * i, SENT)
             if sent > 0 and room_on(line) < wanted * sent:
                 at_most(run, room_on(line) // sent)
-                line.is_short = 1
-                run.lines_short = 1
+                if line.ring_count < LARGEST_RING:
+                    line.is_short = 1
+                    run.lines_short = 1
 
 
 @jit
@@ -93,20 +94,6 @@ def limit_by_what_comes(run, g):
 
 
 @jit_apart
-def came_as_before(run, g):
-    """Tell whether what came in the period was what had come in the one before it."""
-    for i in range(run.lines_count):
-        line = get_line(run, i)
-        if line.is_inside or not receives_from(run, g, line):
-            continue
-        received = line.received - image_word(run, run.image_lines + LINE_WORDS * i, RECEIVED)
-        first = line.received - received
-        if not all_come_again(run, g, line, first, line.received, received):
-            return False
-    return True
-
-
-@jit_apart
 def known_to_come(run, g, line, received, most):
     """Return how many packets go on as the `received` before them, if not so many or more."""
     known = 0
@@ -114,7 +101,7 @@ def known_to_come(run, g, line, received, most):
     while known < most and number < line.visible:
         packet = get_on_line(line, number)
         if packet.kind == TRAIN:
-            if received % distance_of(packet) != 0:
+            if received != distance_of(packet):
                 break
             if not all_come_again(run, g, line, number - received, number, received):
                 break
@@ -241,17 +228,17 @@ def take_off(run, line, received, periods):
     number = first
     while number < end:
         packet = get_on_line(line, number)
-        if packet.kind == TRAIN:
-            after, distance = end_of(packet), distance_of(packet)
-            if end < after:
-                put_train(line, end, after, distance)
-                break
-            number = after
-        else:
+        if packet.kind != TRAIN:
             number += 1
-    for number in range(max(first, end - 2 * received), end):
-        past = (number - first) // received + 1
-        write_again(run, line, number, number - past * received, past)
+            continue
+        after, distance = end_of(packet), distance_of(packet)
+        # The sender may look at what it has written: nothing but the train is written over.
+        for unwritten in range(max(number, end - 2 * received), min(after, end)):
+            past = (unwritten - first) // received + 1
+            write_again(run, line, unwritten, unwritten - past * received, past)
+        if end < after:
+            put_train(line, end, after, distance)
+        number = after
     line.received = end
     if get_on_line(line, end).kind == TRAIN:
         write_out(line, end)

@@ -16,12 +16,13 @@ def start_tape(run):
     """Begin to note what happens."""
     run.taping = 1
     run.tape_size = 0
-    run.tape_period_ps = 0
+    run.is_taped = 0
 
 
 @jit_apart
 def end_tape(run):
     """End the tape of a period, and see whether it has all that happened in it."""
+    run.is_taped = 0
     if not run.taping:
         return
     run.taping = 0
@@ -39,7 +40,7 @@ def end_tape(run):
         elif row.kind == SENDS:
             get_port(run, row.entity).border_bytes += row.bytes
             stored -= row.level_bytes
-            row.end_ps %= run.period_ps  # as if one period were all
+            row.end_ps = end_in_period(run, row)
         else:
             delivered += row.bytes
     for place in range(run.own_flows_count):
@@ -48,7 +49,16 @@ def end_tape(run):
         if get_port(run, get_own_port(run, place)).border_bytes != 0:
             return
     if stored == 0 and delivered == 0:
-        run.tape_period_ps = run.period_ps
+        run.is_taped = 1
+
+
+@jit
+def end_in_period(run, row):
+    """Return when in a period a frame ends, as if one period were all."""
+    end_ps = row.end_ps % run.period_ps
+    if end_ps == 0 and get_port(run, row.entity).busy_until_ps != run.now_ps:
+        return run.period_ps  # it has ended before the packet at which the period does
+    return end_ps
 
 
 @jit
@@ -111,7 +121,8 @@ def play(run, from_ps, to_ps):
                 port.peak_bytes = max(port.peak_bytes, row.level_bytes)
         else:
             port.tx_bytes += times * row.bytes
-            port.border_bytes -= (whole_to + (row.end_ps < part_to)) * row.level_bytes
+            left = times_before(row.end_ps, period_ps, whole_to, part_to)
+            port.border_bytes -= left * row.level_bytes
 
 
 @jit
@@ -120,6 +131,6 @@ def times_before(after_ps, period_ps, whole, part_ps):
 
     The time is so many whole periods and a part of one from now on.
     """
-    if after_ps == period_ps:  # with the packet at which the period ends, and the next begins
+    if after_ps == period_ps:  # no later than the packet at which the period ends
         return max(0, whole - 1 + (part_ps > 0))
     return whole + (after_ps < part_ps)

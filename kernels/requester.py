@@ -122,7 +122,7 @@ def send_data(run, q, now_ps):
     else:
         i = make_next(run, q, now_ps)
     qp.tx_packets += 1
-    pass_anchor(run, q, get_packet(run, i))
+    pass_anchor(run, q, 0, get_packet(run, i))
     departure = start_frame(run, np.int64(qp.sender_port), i, now_ps)
     if first_outstanding:
         qp.moved_ps = now_ps

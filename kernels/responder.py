@@ -36,7 +36,7 @@ def receive_data(run, q, i, now_ps):
     qp = get_responder(run, q)
     packet = get_packet(run, i)
     qp.rx_packets += 1
-    pass_anchor(run, q, packet)
+    pass_anchor(run, q, 1, packet)
     if packet.flags & ECN_MARKED:
         report_congestion(run, q, now_ps)
     ahead = (packet.psn - qp.expected) % PSN_MODULUS

@@ -585,8 +585,8 @@ run = _record(
         ("is_exact", "i8"),  # 1: no cycles: every event is handled
         ("words_an_event", "i8"),  # that may be compared or copied
         ("least_jump", "i8"),  # events that a jump must save
-        ("last_pair", "i8"),  # queue pair of the last data packet that a host sent or received
-        ("anchor", "i8"),  # the queue pair whose packets are waited for, or NOWHERE
+        ("last_end", "i8"),  # end of a queue pair that last sent or received a data packet
+        ("anchor", "i8"),  # the end whose packets are waited for, or NOWHERE
         ("anchored", "i8"),  # 1: one of them has just been sent or received
         ("since_end", "i8"),  # data packets of the anchor since one that ended a message
         ("anchor_events", "i8"),  # `events` when a packet of the anchor was last seen
@@ -597,17 +597,12 @@ run = _record(
         ("patience", "i8"),  # so many, then another image is taken
         ("taping", "i8"),  # 1: what happens since the image is on the tape
         ("tape_size", "i8"),
-        ("tape_period_ps", "i8"),  # of the image's cycle, if the tape holds a period of it; or 0
-        ("tape_deltas", "u8"),  # `deltas_mixed` of its period
-        ("tape_periods", "i8"),  # that have to follow the image as they are on the tape
-        ("tape_until_ps", "i8"),  # and before what time
+        ("is_taped", "i8"),  # 1: the period that has just ended is on the tape
         ("period_ps", "i8"),
         ("most_periods", "i8"),  # that may follow
         ("lines_short", "i8"),  # 1: some line is
         ("latest_ps", "i8"),  # no event after this may be left out
         ("deltas_size", "i8"),
-        ("deltas_mixed", "u8"),  # a hash of all
-        ("refuses", "i8"),  # 1: a receiver threw all away that came to it in the period
         ("pending_size", "i8"),
         ("standing_size", "i8"),
         # where in the image is what, in words

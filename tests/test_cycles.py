@@ -144,7 +144,7 @@ def test_any_that_settles(drawn: dict[str, Any], bins: int, grouping: str) -> No
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=4000, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=1500, suppress_health_check=list(HealthCheck))
 @given(settled(), BINS, GROUPINGS)
 def test_thousands_that_settle(drawn: dict[str, Any], bins: int, grouping: str) -> None:
     check_drawn(drawn, bins, grouping)
@@ -252,3 +252,51 @@ def test_a_look_in_mid_period_changes_nothing(monkeypatch: pytest.MonkeyPatch) -
         cycled, _ = finished(scenario, exact=False, bins=2, groups=groups, on_slice=look)
         assert cycled.tables.total("jumps") > 0
         assert differences(exact, cycled) == []
+
+
+def test_duplicates_are_no_deliveries() -> None:
+    """A timer shorter than the round trip: the same period, first of new packets, then of old."""
+    scenario = transfer(
+        lines=[line(distance="8 km", rate="100 Gbps")],
+        sites={key: {"hosts": 2, "fabric": ONE_SWITCH | {"rate": "100 Gbps"}} for key in "ab"},
+        traffic=[SMALL | {"bytes": "4 MB", "message": "4096 B"}],
+        nic={"rate": "100 Gbps", "mtu": 4096, "window": "4 MB", "timeout": 3, "priority": 2},
+    )
+    for bins in (16, 64):
+        cycled = check(scenario, bins=bins, groups=[])
+        assert cycled.tables.responders["duplicate_request"].sum() > 0
+        assert share(cycled) > 0.5
+
+
+@pytest.mark.parametrize("bins", [8, 16, 64])
+def test_a_pause_is_in_its_bin_though_a_jump_ends_that(bins: int) -> None:
+    pfc = {"priorities": [3], "xoff": "20 kB", "xon": "10 kB", "quanta": 300}
+    site = {"hosts": 2, "fabric": ONE_SWITCH | {"pfc": pfc, "queue_limit": "1 MB"}}
+    held = {"name": "held", "from": "b.1", "to": "b.0", "bytes": "2560 B", "message": "256 B"}
+    storm = {"what": "pause-storm", "at": "1050 us", "host": "b.0", "priority": 3, "lasts": "10 us"}
+    scenario = transfer(
+        sites={"a": site, "b": site},
+        lines=[line(distance="20 km")],
+        traffic=[SMALL | {"bytes": "4 MB"}, held | {"priority": 3, "start": "1055 us"}],
+        events=[storm],
+        nic={"rate": "25 Gbps", "mtu": 256, "window": "2 MB", "timeout": 0, "priority": 2},
+    )
+    cycled = check(scenario, bins=bins, groups=[])
+    assert cycled.tables.pause_bins.sum() > 0
+    assert share(cycled) > 0.5
+
+
+def test_a_bin_may_be_shorter_than_a_frame() -> None:
+    """A frame that ends as another, the anchor, begins has left before a bin ends then."""
+    fabric = ONE_SWITCH | {"rate": "1 Gbps", "cable": "0 m", "queue_limit": "1 MB"}
+    apart = {"bytes": "2 MB", "message": "4096 B"}
+    scenario = transfer(
+        sites={key: {"hosts": 4, "fabric": fabric} for key in "ab"},
+        lines=[line(distance="400 km", rate="1 Gbps")],
+        traffic=[
+            {"name": "l", "from": "a.0", "to": "a.1"} | apart,
+            {"name": "t", "from": "a.3", "to": "b.0"} | apart,
+        ],
+        nic={"rate": "1 Gbps", "mtu": 4096, "window": "2 MB", "timeout": 0, "priority": 2},
+    )
+    check(scenario, bins=8192, groups=[], stop_ps=30_000_000_000)

@@ -47,7 +47,7 @@ def prepare(tables: kt.Tables) -> None:
         run["image_operations"] = run["image_flows"] + FLOW_WORDS * len(group.own_flows)
         run["words_an_event"] = WORDS_AN_EVENT
         run["least_jump"] = LEAST_JUMP
-        run["anchor"] = run["last_pair"] = run["image_ps"] = kt.NOWHERE
+        run["anchor"] = run["last_end"] = run["image_ps"] = kt.NOWHERE
         run["patience"] = 1
         end = int(run["image_operations"][0]) + len(requesters) + len(responders)
         tables.groups[g] = group._replace(
