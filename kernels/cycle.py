@@ -83,7 +83,10 @@ def look_back(run, g, end_ps):
 
 @jit_apart
 def settle_all(run):
-    """Settle all frames that have ended quietly: a group has one image and not several."""
+    """Settle all frames that have ended quietly: a group has one image and not several.
+
+    Whoever looks next would settle them; nothing else hangs on when it is done.
+    """
     for place in range(run.own_ports_count):
         settle(run, get_own_port(run, place), run.now_ps)
 
@@ -105,7 +108,8 @@ def match(run, g):
         return False
     if not (list_standing(run) and same_standing(run, g)):
         return False
-    if not (list_pending(run) and limit_pending(run) and limit_gaps(run)):
+    list_pending(run)
+    if not (limit_pending(run) and limit_gaps(run)):
         return False
     if not limit_lines(run, g):
         return False

@@ -107,8 +107,9 @@ def take_image(run, g):
     for place in range(run.own_responders_count):
         store(run.image_at, at + place, messages_of(run, get_own_responder(run, place)))
     run.image_ps = NOWHERE
-    if not list_standing(run) or not list_pending(run):
+    if not list_standing(run):
         return
+    list_pending(run)
     for k in range(run.standing_size):
         now, then = get_standing(run, k), get_standing(run, run.standing_count // 2 + k)
         then.queue_pair, then.psn, then.at = now.queue_pair, now.psn, now.at
@@ -223,7 +224,7 @@ def shape_of(packet):
 
 @jit_apart
 def list_pending(run):
-    """List the pending events, by key; False if there are too many."""
+    """List the pending events, by key. There is room for all that can be."""
     run.pending_size = 0
     words = run.marked_words
     while words:
@@ -242,7 +243,6 @@ def list_pending(run):
         event = get_event(run, k)
         note_pending(run, event.time_ps, event.key)
     sort_pending(run)
-    return True
 
 
 @jit

@@ -1,9 +1,10 @@
-"""How often what a group has just done may follow again, exactly: the one place that says so.
+"""How often what a group has just done may follow again, exactly.
 
 A period may be repeated as long as every comparison in it comes out as it did. What moves with
 the group as a whole makes no difference; so here is what does not: ends of messages and operations,
-windows, errors to come, times that stand still, and what comes in from other groups.
-docs/architecture.md has the argument.
+windows, errors to come, times that stand still. What comes in from other groups, and the room on
+lines, is in kernels/cycle_lines.py. `most_periods` is how many periods may follow by all that
+counts, `latest_ps` up to when by all that has a time. docs/architecture.md has the argument.
 """
 
 import math
